@@ -1,0 +1,1 @@
+"""What to do: from a Git revision to a reviewed plan to an ordered apply."""

@@ -1,0 +1,1 @@
+"""The command line: options in, use case, view out."""

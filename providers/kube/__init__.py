@@ -1,0 +1,1 @@
+"""The Kubernetes API: its port, and the servers behind it."""

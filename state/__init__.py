@@ -1,0 +1,1 @@
+"""What is: identities, desired and live objects, records of past runs, the journal and the lock."""

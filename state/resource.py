@@ -1,0 +1,197 @@
+"""Identity and desired form of one Kubernetes object (semantics: docs/semantics.md 1 to 4)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+JsonObject = dict[str, Any]
+"""A decoded JSON object. Values are what `json` gives: no bytes, dates or tuples."""
+
+FieldPath = tuple[str, ...]
+"""Address of a field, each element as Kubernetes writes it in `FieldsV1`.
+
+`f:<name>` a struct field or map key · `k:{"name":"x"}` the item of an associative list with these
+keys (canonical JSON) · `v:<json>` the item of a set · `i:<n>` the n-th item, from 0.
+Source: sigs.k8s.io/structured-merge-diff, fieldpath/serialize-pe.go.
+"""
+
+_CANONICAL = msgspec.json.Encoder(order="sorted")
+
+
+def canonical(value: Any) -> bytes:
+    """JSON bytes with sorted keys and no white space: equal values give equal bytes."""
+    return _CANONICAL.encode(value)
+
+
+def digest(*parts: bytes) -> str:
+    """SHA-256 over the length-prefixed parts, in hex (64 characters)."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big"))
+        total.update(part)
+    return total.hexdigest()
+
+
+class GroupKind(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A kind without its version. The core group is `""`."""
+
+    group: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+
+class ResourceId(msgspec.Struct, frozen=True, order=True, gc=False):
+    """Which object, in which cluster. Never includes an API version (semantics 1).
+
+    `cluster` is the key of a cluster: a management cluster's name (`mgmt-eu`), or
+    `<management>/<namespace>/<name>` for a workload cluster. `namespace` is `""` for cluster-scoped
+    kinds. Order: cluster, group, kind, namespace, name.
+    """
+
+    cluster: str
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def group_kind(self) -> GroupKind:
+        """The kind without cluster, namespace and name."""
+        return GroupKind(self.group, self.kind)
+
+    @property
+    def qualified_name(self) -> str:
+        """`namespace/name`, or `name` for cluster-scoped kinds."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def text(self) -> str:
+        """`cluster/group/Kind/namespace/name`; the core group is `core`, no namespace is `-`."""
+        group, namespace = self.group or "core", self.namespace or "-"
+        return f"{self.cluster}/{group}/{self.kind}/{namespace}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.qualified_name}"
+
+    @classmethod
+    def parse(cls, text: str) -> ResourceId:
+        """The id that `text` prints. Raises ValueError for anything else."""
+        parts = text.rsplit("/", 4)
+        if len(parts) != 5 or not all(parts):
+            raise ValueError(f"not a resource id: {text!r}")
+        cluster, group, kind, namespace, name = parts
+        return cls(
+            cluster,
+            "" if group == "core" else group,
+            kind,
+            "" if namespace == "-" else namespace,
+            name,
+        )
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where a document was written: for messages, causes and `explain`; never in a digest."""
+
+    path: str
+    """Relative to the fleet's root, with forward slashes."""
+    line: int
+    """First line of the document, from 1."""
+    document: int = 0
+    """Index of the document in its file, from 0; items of a List share their List's index."""
+    blob: str = ""
+    """Git blob id of the file as read; `""` when the file is uncommitted or Git is not used."""
+    item: int = -1
+    """Index in the enclosing `kind: List`, from 0; -1 when the document stands alone."""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+class GitBlob(msgspec.Struct, frozen=True, gc=False, tag="git-blob"):
+    """A committed file, named by its content; readable on any machine that has the repository."""
+
+    blob: str
+    path: str
+
+
+class WorktreeFile(msgspec.Struct, frozen=True, gc=False, tag="worktree"):
+    """An uncommitted file, pinned by an HMAC under a key of this machine (semantics 30)."""
+
+    path: str
+    pin: str
+
+
+SecretSource = GitBlob | WorktreeFile
+
+
+class SecretRef(msgspec.Struct, frozen=True, gc=False):
+    """Where a sensitive value is found. It stands in every artefact where the value would.
+
+    `path` addresses the value inside `document` (and `item` of a List); `transform` is what the
+    body needs: `plain`, or `base64` where `stringData` was folded into `data`.
+    """
+
+    source: SecretSource
+    document: int
+    path: FieldPath
+    item: int = -1
+    transform: str = "plain"
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One desired object.
+
+    `body` is canonical JSON as it would be applied, less the values at `secrets` (absent there) and
+    at `live_refs` (left to whoever owns them, semantics 12).
+    """
+
+    id: ResourceId
+    version: str
+    """The `apiVersion` it is written in."""
+    body: bytes
+    origin: Origin
+    secrets: tuple[tuple[FieldPath, SecretRef], ...] = ()
+    live_refs: tuple[FieldPath, ...] = ()
+    logical: str = ""
+    """The name in Git where it differs from `id.name`: rotated templates (semantics 16)."""
+    unit: str = ""
+    """The unit of work it belongs to (semantics 2); set by resolve."""
+
+    def decoded(self) -> JsonObject:
+        """A fresh dict of the body; safe to change."""
+        decoded: JsonObject = msgspec.json.decode(self.body)
+        return decoded
+
+
+def split_api_version(api_version: str) -> tuple[str, str]:
+    """`apps/v1` → (`apps`, `v1`); `v1` → (`""`, `v1`)."""
+    group, _, version = api_version.rpartition("/")
+    return group, version
+
+
+def path_text(path: Iterable[str]) -> str:
+    """A field path for people, as the API server writes it: `.spec.lm[name="x"].port`."""
+    text = []
+    for element in path:
+        tag, rest = element[0], element[2:]
+        if tag == "f":
+            text.append(f".{rest}" if _plain(rest) else f"[{rest}]")
+        elif tag == "k":
+            keys = msgspec.json.decode(rest)
+            inner = ",".join(f"{key}={canonical(value).decode()}" for key, value in keys.items())
+            text.append(f"[{inner}]")
+        elif tag == "v":
+            text.append(f"[={rest}]")
+        else:
+            text.append(f"[{rest}]")
+    return "".join(text)
+
+
+def _plain(name: str) -> bool:
+    return bool(name) and not any(char in name for char in "./[]= ")
