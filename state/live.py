@@ -87,6 +87,8 @@ class Present(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def body(self) -> JsonObject:
         """The decoded object, status included. Read only: it is shared."""
         decoded: JsonObject = msgspec.json.decode(self.raw)
+        decoded.setdefault("kind", self.id.kind)  # items of a built-in kind's LIST carry neither
+        decoded.setdefault("apiVersion", self.version)
         return decoded
 
 

@@ -1,0 +1,105 @@
+"""ClusterClasses that gain and lose in one plan: the fleet-wide step (docs/semantics.md 15).
+
+The class webhook refuses to drop what a Cluster still uses, and the Cluster webhook refuses what
+the class does not offer yet. So a class grows before its clusters change and shrinks after; one
+that does both is written twice: first everything of both, then what Git says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from planner.changes import ActionId, AfterAction, Change, Verb
+from planner.work import Planned
+from providers.base import references, value
+from providers.capi import CLUSTER, CLUSTER_CLASS
+from providers.registry import rules
+from state.resource import JsonObject, ResourceId, canonical
+
+_NAMED_LISTS = (
+    ("spec.workers.machineDeployments", "class"),
+    ("spec.workers.machinePools", "class"),
+    ("spec.variables", "name"),
+)
+
+
+def split(planned: list[Planned]) -> tuple[list[Planned], dict[ResourceId, str]]:
+    """Planned changes with two-step classes split, and how each class flips.
+
+    Only classes count whose using Clusters change in the same plan.
+    """
+    used = _classes_of_changing_clusters(planned)
+    result: list[Planned] = []
+    flips: dict[ResourceId, str] = {}
+    for item in planned:
+        if item.change.id not in used or item.live is None or item.after is None:
+            result.append(item)
+            continue
+        flip = _flip(item.live.body, item.after)
+        flips[item.change.id] = flip
+        result += _two_steps(item) if flip == "both" else [item]
+    return result, flips
+
+
+def _classes_of_changing_clusters(planned: Iterable[Planned]) -> set[ResourceId]:
+    used: set[ResourceId] = set()
+    for item in planned:
+        if item.change.id.group_kind != CLUSTER:
+            continue
+        bodies = [b for b in (item.after, item.live.body if item.live else None) if b]
+        for body in bodies:
+            for reference in references(body, item.change.id, rules(CLUSTER.group, CLUSTER.kind)):
+                if reference.target.group_kind == CLUSTER_CLASS:
+                    used.add(reference.target)
+    return used
+
+
+def _flip(before: JsonObject, after: JsonObject) -> str:
+    gains = loses = False
+    for path, key in _NAMED_LISTS:
+        old, new = _names(before, path, key), _names(after, path, key)
+        gains = gains or bool(new - old)
+        loses = loses or bool(old - new)
+    return "both" if gains and loses else "shrinks" if loses else "grows"
+
+
+def _names(body: JsonObject, path: str, key: str) -> set[str]:
+    return {str(item.get(key)) for item in value(body, path, []) or ()}
+
+
+def _two_steps(item: Planned) -> list[Planned]:
+    """Step 0: Git's form with what the live class still offers; step 1: Git's form alone."""
+    assert item.live is not None
+    change = item.change
+    joined: JsonObject = msgspec.json.decode(change.body)
+    for path, key in _NAMED_LISTS:
+        _join(joined, item.live.body, path, key)
+    first: Change = msgspec.structs.replace(
+        change,
+        body=msgspec.Raw(canonical(joined)),
+        reason="grows first, so that its clusters can move",
+    )
+    second: Change = msgspec.structs.replace(
+        change,
+        action=ActionId(change.id, 1),
+        verb=Verb.UPDATE,
+        takes=(),
+        fields=(),
+        precondition=AfterAction(action=change.action),
+        reason="shrinks once its clusters have moved",
+    )
+    return [
+        Planned(change=first, after=joined, live=item.live),
+        Planned(change=second, after=item.after, live=item.live),
+    ]
+
+
+def _join(joined: JsonObject, live: JsonObject, path: str, key: str) -> None:
+    wanted: list[Any] | None = value(joined, path)
+    if wanted is None:
+        return
+    offered = {item.get(key) for item in wanted}
+    wanted += [item for item in value(live, path, []) or () if item.get(key) not in offered]

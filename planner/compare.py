@@ -1,0 +1,386 @@
+"""One desired object against its live one: is there anything to do, what exactly, how sure are we.
+
+Pure but for the dry-run, which comes in as a function. Rules: docs/semantics.md 9 to 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from planner.changes import Cause, Confidence, FieldChange, Take
+from planner.decide import Compared
+from planner.diff import comparable, differences, masked, merged
+from planner.prove import Proof, prove, same
+from providers.base import KindRules, value
+from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN
+from providers.secrets import sensitive_paths
+from state.desired import IgnoreRule
+from state.fields import (
+    MANAGER,
+    MISSING,
+    delete_at,
+    leaves,
+    own_entry,
+    owners,
+    owns,
+    set_at,
+    trie,
+    value_at,
+)
+from state.fingerprint import path_key
+from state.live import ManagerEntry, Present
+from state.resource import FieldPath, JsonObject, Resource, canonical, digest, path_text
+
+_PEOPLES_TOOLS = (
+    "kubectl",
+    "k9s",
+    "Lens",
+    "OpenLens",
+    "node-fetch",
+    "curl",
+    "python-requests",
+    "before-first-apply",
+    "Mozilla",
+    "HTTPie",
+    "clusterctl",
+)
+"""Manager names of tools in people's hands. What they change is taken back (semantics 11);
+`before-first-apply` is what the server calls an object made before any apply."""
+
+
+class NoDryRun(msgspec.Struct, frozen=True):
+    """The server could not be asked: no right, not allowed for the kind, or switched off."""
+
+    reason: str
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """The server refuses the object as it is."""
+
+    message: str
+    immutable: bool
+
+
+DryRun = Callable[[Resource, JsonObject, Present], Present | NoDryRun | Denied]
+"""(resource, body with secrets, live) → what a forced apply would leave."""
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """A field of another controller: left to it, and said (semantics 11)."""
+
+    path: FieldPath
+    manager: str
+
+
+class Comparison(msgspec.Struct, kw_only=True):
+    """What one object needs. `after` may hold secret values: it never leaves the planner."""
+
+    compared: Compared
+    body: JsonObject
+    """To be sent, secrets and live refs left out."""
+    after: JsonObject
+    live_refs: tuple[FieldPath, ...] = ()
+    ignored: int = 0
+    fields: tuple[FieldChange, ...] = ()
+    takes: tuple[Take, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    confidence: Confidence = Confidence.EXACT
+    ownership_only: bool = False
+    cleared: bool = False
+    """A dry-run showed that nothing would be written."""
+    denied: str = ""
+
+
+class Comparer:
+    """Compares objects of one fleet. Holds what is the same for all of them."""
+
+    def __init__(
+        self,
+        *,
+        ignore: Iterable[IgnoreRule],
+        dry_run: DryRun,
+        recorded_leaf: Callable[[Any], dict[str, str]],
+        line_of: Callable[[Resource, FieldPath], str],
+    ) -> None:
+        self._ignore = tuple(ignore)
+        self._dry_run = dry_run
+        self._leaves_of = recorded_leaf
+        self._line_of = line_of
+
+    def compare(
+        self,
+        resource: Resource,
+        body: JsonObject,
+        full: JsonObject,
+        live: Present,
+        kind_rules: KindRules,
+    ) -> Comparison:
+        """`full` is `body` with the secret values in place (the same object without secrets)."""
+        live_refs, ignored = self._leave_ignored(resource, body, full, live)
+        result = Comparison(
+            compared=Compared.UNCHANGED,
+            body=body,
+            after=live.body,
+            live_refs=live_refs,
+            ignored=ignored,
+        )
+        proof = prove(full, live)
+        if proof is Proof.UNCHANGED:
+            return result
+        takes, conflicts = split_conflicts(full, live)
+        result.takes, result.conflicts = takes, conflicts
+        if conflicts:
+            for conflict in conflicts:
+                delete_at(body, conflict.path)
+                if full is not body:
+                    delete_at(full, conflict.path)
+            proof = prove(full, live)
+            if proof is Proof.UNCHANGED:
+                return result
+        if _immutable_differs(full, live, kind_rules):
+            result.compared = Compared.IMMUTABLE
+            result.after = full
+            self._describe(result, resource, live, comparable(full))
+            return result
+        return self._candidate(result, resource, full, live, kind_rules, proof)
+
+    def _candidate(
+        self,
+        result: Comparison,
+        resource: Resource,
+        full: JsonObject,
+        live: Present,
+        kind_rules: KindRules,
+        proof: Proof,
+    ) -> Comparison:
+        result.compared = Compared.DIFFERENT
+        answer: Present | NoDryRun | Denied
+        if resource.secrets or (resource.id.kind == "Secret" and not resource.id.group):
+            answer = NoDryRun("Secrets are never dry-run")
+        else:
+            answer = self._dry_run(resource, full, live)
+        if isinstance(answer, Denied):
+            result.after = merged(live, full)
+            result.denied = answer.message
+            result.compared = Compared.IMMUTABLE if answer.immutable else Compared.DIFFERENT
+            self._describe(result, resource, live, result.after)
+            return result
+        if isinstance(answer, NoDryRun):
+            result.after = with_defaults(merged(live, full), live.body, kind_rules)
+            result.confidence = Confidence.STATIC
+            self._describe(result, resource, live, result.after, kind_rules)
+            if not result.fields and proof is Proof.UNKNOWN:
+                result.compared = Compared.UNKNOWN
+                result.confidence = Confidence.UNPROVEN
+            return result
+        result.after = answer.body
+        self._describe(result, resource, live, answer.body)
+        result.cleared = not result.fields and same_owners(live, answer)
+        return result
+
+    # ------------------------------------------------------------- what is left to others
+
+    def _leave_ignored(
+        self, resource: Resource, body: JsonObject, full: JsonObject, live: Present
+    ) -> tuple[tuple[FieldPath, ...], int]:
+        """Ignored paths: out of the body where somebody else owns them, else the live value.
+
+        Removing a field that only we own would hand it to its default, so it is kept as it is.
+        """
+        refs: list[FieldPath] = []
+        ignored = 0
+        for rule in self._ignore:
+            if not rule.matches(resource.id.group_kind) or not _applies(rule, body, live):
+                continue
+            for path in rule.paths:
+                ignored += 1
+                held = value_at(live.body, path)
+                if held is not MISSING and owners(live, path) == (MANAGER,):
+                    set_at(full, path, held)
+                    if full is not body:
+                        delete_at(body, path)
+                    refs.append(path)
+                else:
+                    delete_at(body, path)
+                    delete_at(full, path)
+        return tuple(refs), ignored
+
+    # ------------------------------------------------------------- fields, causes
+
+    def _describe(
+        self,
+        result: Comparison,
+        resource: Resource,
+        live: Present,
+        after: JsonObject,
+        kind_rules: KindRules | None = None,
+    ) -> None:
+        before: JsonObject = msgspec.json.decode(canonical(comparable(live.body)))
+        shown: JsonObject = msgspec.json.decode(canonical(comparable(after)))
+        id_ = resource.id
+        hidden = {
+            *sensitive_paths(id_.group, id_.kind, before),
+            *sensitive_paths(id_.group, id_.kind, shown),
+        }
+        masked(before, shown, hidden)
+        entry = own_entry(live)
+        recorded = self._leaves_of(id_)
+        result.fields = tuple(
+            self._field(d, resource, live, entry, recorded, hidden, kind_rules)
+            for d in differences(before, shown, live)
+        )
+        result.ownership_only = not result.fields
+
+    def _field(
+        self,
+        difference: tuple[FieldPath, Any, Any],
+        resource: Resource,
+        live: Present,
+        entry: ManagerEntry | None,
+        recorded: dict[str, str],
+        hidden: set[FieldPath],
+        kind_rules: KindRules | None,
+    ) -> FieldChange:
+        path, before, after = difference
+        others = tuple(m for m in owners(live, path) if m != MANAGER)
+        ours = entry is not None and owns(trie(entry), path)
+        cause, by = _cause(path, after, ours, others, recorded, entry is not None)
+        in_git = cause is not Cause.DEFAULT
+        return FieldChange(
+            path=path,
+            before=before,
+            after=after,
+            cause=cause,
+            by=by,
+            origin=self._line_of(resource, path) if in_git else "",
+            sensitive=path in hidden,
+            known=after is not msgspec.UNSET or kind_rules is None or not _defaultable(path),
+        )
+
+
+def _applies(rule: IgnoreRule, body: JsonObject, live: Present) -> bool:
+    if not rule.when:
+        return True
+    annotations = {**live.annotations, **(body["metadata"].get("annotations") or {})}
+    return AUTOSCALER_MIN in annotations or AUTOSCALER_MAX in annotations
+
+
+def peoples_tool(manager: str) -> bool:
+    """Whether a manager name is a tool in people's hands, or ourselves by another verb."""
+    return manager == MANAGER or manager.startswith(_PEOPLES_TOOLS)
+
+
+def split_conflicts(
+    full: JsonObject, live: Present
+) -> tuple[tuple[Take, ...], tuple[Conflict, ...]]:
+    """Fields that others own with another value than ours: (taken back, left to them)."""
+    takes: dict[FieldPath, Take] = {}
+    conflicts: dict[FieldPath, Conflict] = {}
+    for entry in live.managers:
+        if entry.manager == MANAGER and entry.operation == "Apply" and not entry.subresource:
+            continue
+        if entry.subresource == "status":
+            continue
+        for path in leaves(trie(entry)):
+            wanted = value_at(full, path)
+            if wanted is MISSING or same(wanted, value_at(live.body, path)):
+                continue
+            if peoples_tool(entry.manager):
+                takes[path] = Take(path=path, manager=entry.manager)
+            else:
+                conflicts[path] = Conflict(path, entry.manager)
+    return (
+        tuple(takes[p] for p in sorted(takes) if p not in conflicts),
+        tuple(conflicts[p] for p in sorted(conflicts)),
+    )
+
+
+def _immutable_differs(full: JsonObject, live: Present, kind_rules: KindRules) -> str:
+    for path in kind_rules.immutable:
+        wanted = value(full, path)
+        if wanted is not None and not _within(wanted, value(live.body, path)):
+            return path
+    return ""
+
+
+def _within(wanted: Any, held: Any) -> bool:
+    """Equal, apart from what the server added to a map."""
+    if isinstance(wanted, dict) and isinstance(held, dict):
+        return all(k in held and _within(v, held[k]) for k, v in wanted.items())
+    return held is None or same(wanted, held)
+
+
+def with_defaults(after: JsonObject, before: JsonObject, kind_rules: KindRules) -> JsonObject:
+    """Put the kind's known defaults where a field of the live object would be gone."""
+    for path, default in kind_rules.defaults:
+        if value(after, path) is None and value(before, path) is not None:
+            set_at(after, tuple(f"f:{part}" for part in path.split(".")), default)
+    return after
+
+
+_FREE_FORM = frozenset(("f:labels", "f:annotations", "f:data", "f:binaryData", "f:stringData"))
+
+
+def _defaultable(path: FieldPath) -> bool:
+    """The server may put a default where this field was: not so in free-form maps."""
+    return path[0] == "f:spec" and not any(element in _FREE_FORM for element in path)
+
+
+def _cause(
+    path: FieldPath,
+    after: Any,
+    ours: bool,
+    others: tuple[str, ...],
+    recorded: dict[str, str],
+    known: bool,
+) -> tuple[Cause, str]:
+    """Git, drift or both. We still own it: Git moved. Somebody else does: they moved it.
+
+    `recorded` is what we last sent: where it differs from what Git wants now, both moved.
+    """
+    if ours or not known:
+        return Cause.GIT, ""
+    last = recorded.get(path_key(path))
+    people = [m for m in others if peoples_tool(m)]
+    if people:
+        moved = (
+            last is not None
+            and after is not msgspec.UNSET
+            and last != digest(canonical(after))[:16]
+        )
+        return (Cause.BOTH if moved else Cause.DRIFT), ", ".join(people)
+    if last is not None:
+        return Cause.DRIFT, "somebody who removed it"
+    return (Cause.DEFAULT, "") if after is msgspec.UNSET else (Cause.GIT, "")
+
+
+def same_owners(live: Present, other: Present) -> bool:
+    """managedFields say the same, times aside: nothing at all would be written."""
+
+    def entries(present: Present) -> list[tuple[str, str, str, str, bytes]]:
+        return sorted(
+            (m.manager, m.operation, m.api_version, m.subresource, canonical(trie(m)))
+            for m in present.managers
+        )
+
+    return entries(live) == entries(other)
+
+
+def overall_cause(fields: Iterable[FieldChange]) -> Cause:
+    """The cause of a change from those of its fields."""
+    causes = {f.cause for f in fields} - {Cause.DEFAULT}
+    if not causes:
+        return Cause.GIT
+    if Cause.BOTH in causes or {Cause.GIT, Cause.DRIFT} <= causes:
+        return Cause.BOTH
+    if Cause.GIT in causes:
+        return Cause.GIT
+    return Cause.DRIFT if Cause.DRIFT in causes else Cause.TRIGGERED
+
+
+def conflict_text(conflict: Conflict) -> str:
+    """One line for a finding."""
+    return f"{path_text(conflict.path)} is kept by {conflict.manager}"

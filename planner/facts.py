@@ -1,0 +1,165 @@
+"""The second read: machines and machine sets around the owners that change (semantics 7).
+
+Read for changing units only, by cluster-name label, status included. What cannot be read makes the
+effect unknown; it never counts as nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from planner.units import cluster_of_unit
+from providers.base import Fact, value
+from providers.builtin import Served
+from providers.capi import (
+    CLUSTER,
+    CLUSTER_CLASS,
+    CLUSTER_NAME,
+    CONTROL_PLANE,
+    DEPLOYMENT_NAME,
+    GROUP,
+    MACHINE_DEPLOYMENT,
+    MACHINE_POOL,
+)
+from providers.controlplane import KUBEADM
+from providers.kube.client import ApiError, KubeClient
+from state.live import Present
+from state.resource import JsonObject, ResourceId, split_api_version
+
+_POOL_NAME = "cluster.x-k8s.io/pool-name"
+
+
+class Around(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything read around one cluster."""
+
+    machine_sets: tuple[JsonObject, ...] = ()
+    machines: tuple[JsonObject, ...] = ()
+    infra_machines: tuple[JsonObject, ...] = ()
+    unreadable: str = ""
+
+
+class FactReader:
+    """Reads the machines of clusters, once each. `client` gives a management cluster's API."""
+
+    def __init__(self, client: Callable[[str], KubeClient | None]) -> None:
+        self._client = client
+        self._around: dict[str, Around] = {}
+        self._versions: dict[str, dict[str, str]] = {}
+        self._served: dict[tuple[str, str], dict[str, Served]] = {}
+
+    def forget(self) -> None:
+        """Read anew from now on: at apply, facts are compared with those of the plan."""
+        self._around.clear()
+
+    def of_owner(self, owner: ResourceId, unit: str) -> Fact:
+        """The facts around one owner of machines in its cluster's unit."""
+        around = self.around(unit)
+        if around.unreadable:
+            return Fact(unreadable=around.unreadable)
+        mine = _selector(owner)
+        return Fact(
+            machine_sets=tuple(m for m in around.machine_sets if mine(m)),
+            machines=tuple(m for m in around.machines if mine(m)),
+            infra_machines=around.infra_machines,
+        )
+
+    def of_class(self, class_id: ResourceId, clusters: Iterable[Present]) -> Fact:
+        """All machines of the clusters made from a class."""
+        machines: list[JsonObject] = []
+        for cluster in clusters:
+            if not _uses(cluster.body, class_id):
+                continue
+            unit = f"{class_id.cluster}/{cluster.id.namespace}/{cluster.id.name}"
+            around = self.around(unit)
+            if around.unreadable:
+                return Fact(unreadable=around.unreadable)
+            machines += around.machines
+        return Fact(machines=tuple(machines))
+
+    def around(self, unit: str) -> Around:
+        """Machine sets, machines and infrastructure machines of a cluster's unit."""
+        found = self._around.get(unit)
+        if found is None:
+            found = self._around[unit] = self._read(unit)
+        return found
+
+    def _read(self, unit: str) -> Around:
+        cluster = cluster_of_unit(unit)
+        client = self._client(cluster.cluster) if cluster else None
+        if cluster is None or client is None:
+            return Around(unreadable="its management cluster cannot be read")
+        try:
+            machines = self._list(client, cluster, GROUP, "Machine")
+            kinds = sorted(
+                {
+                    (_group(ref), str(ref.get("kind")))
+                    for m in machines
+                    if (ref := value(m, "spec.infrastructureRef"))
+                }
+            )
+            infra = [m for group, kind in kinds for m in self._list(client, cluster, group, kind)]
+            sets = self._list(client, cluster, GROUP, "MachineSet")
+        except ApiError as error:
+            return Around(unreadable=f"machines could not be read: {error.brief}")
+        return Around(
+            machine_sets=tuple(sets), machines=tuple(machines), infra_machines=tuple(infra)
+        )
+
+    def _list(
+        self, client: KubeClient, cluster: ResourceId, group: str, kind: str
+    ) -> list[JsonObject]:
+        version = self._version(client, group)
+        key = (client.cluster, version)
+        if version and key not in self._served:
+            self._served[key] = client.served(version)
+        served = self._served.get(key, {}).get(kind)
+        if served is None:
+            return []  # the server does not serve the kind: there is none of it
+        found = client.objects(
+            version,
+            kind,
+            served,
+            namespace=cluster.namespace,
+            selector=f"{CLUSTER_NAME}={cluster.name}",
+        )
+        return [present.body for present in found]
+
+    def _version(self, client: KubeClient, group: str) -> str:
+        versions = self._versions.get(client.cluster)
+        if versions is None:
+            versions = {}
+            for version in client.api_versions():
+                versions.setdefault(split_api_version(version)[0], version)
+            self._versions[client.cluster] = versions
+        return versions.get(group, "")
+
+
+def _group(reference: JsonObject) -> str:
+    group = reference.get("apiGroup")
+    return str(group) if group else split_api_version(str(reference.get("apiVersion", "")))[0]
+
+
+def _selector(owner: ResourceId) -> Callable[[JsonObject], bool]:
+    def labels(body: JsonObject) -> JsonObject:
+        return body["metadata"].get("labels") or {}
+
+    kind = owner.group_kind
+    if kind == MACHINE_DEPLOYMENT:
+        return lambda body: labels(body).get(DEPLOYMENT_NAME) == owner.name
+    if kind == MACHINE_POOL:
+        return lambda body: labels(body).get(_POOL_NAME) == owner.name
+    if kind == KUBEADM:
+        return lambda body: CONTROL_PLANE in labels(body)
+    if kind in (CLUSTER, CLUSTER_CLASS):
+        return lambda _: True
+    return lambda body: body["metadata"]["name"] == owner.name
+
+
+def _uses(cluster: JsonObject, class_id: ResourceId) -> bool:
+    name = value(cluster, "spec.topology.classRef.name") or value(cluster, "spec.topology.class")
+    home = value(cluster, "spec.topology.classRef.namespace") or cluster["metadata"].get(
+        "namespace"
+    )
+    return bool(name == class_id.name and home == class_id.namespace)

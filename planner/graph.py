@@ -1,0 +1,73 @@
+"""The action graph as a graph: total order, cycles, reachability. The only door to networkx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from planner.changes import ActionId, Change, Edge, Graph
+from state.errors import ClusterformError
+
+Node = ActionId | str
+"""An action, or the name of a gate."""
+
+
+def node_key(node: Node) -> tuple[int, str, int]:
+    """Sort key: actions by id, then gates by name."""
+    if isinstance(node, str):
+        return (1, node, 0)
+    return (0, node.resource.text, node.step)
+
+
+def order(graph: Graph, changes: Iterable[Change]) -> list[Node]:
+    """All nodes, each after what it waits for; ties by id. Raises 'cycle' with the exact path."""
+    import networkx
+
+    directed: Any = networkx.DiGraph()
+    directed.add_nodes_from(change.action for change in changes)
+    directed.add_nodes_from(gate.name for gate in graph.gates)
+    directed.add_edges_from((edge.before, edge.after) for edge in graph.edges)
+    try:
+        return list(networkx.lexicographical_topological_sort(directed, key=node_key))
+    except networkx.NetworkXUnfeasible:
+        cycle = networkx.find_cycle(directed)
+        raise _cycle_error(graph, [(before, after) for before, after, *_ in cycle]) from None
+
+
+def _cycle_error(graph: Graph, cycle: list[tuple[Node, Node]]) -> ClusterformError:
+    reasons = {(e.before, e.after): e.reason for e in graph.edges}
+    lines = [f"{b} → {a}: {reasons[b, a]}" for b, a in cycle]
+    return ClusterformError(
+        "cycle",
+        f"{len(cycle)} steps wait for each other",
+        detail="\n".join(lines),
+        hint="remove one of these references or depends-on annotations",
+    )
+
+
+def ancestors(graph: Graph, nodes: Collection[Node]) -> set[Node]:
+    """The nodes and everything that they wait for, directly or not."""
+    return _closure(nodes, _adjacent(graph, lambda e: (e.after, e.before)))
+
+
+def descendants(graph: Graph, nodes: Collection[Node]) -> set[Node]:
+    """The nodes and everything that waits for them, directly or not."""
+    return _closure(nodes, _adjacent(graph, lambda e: (e.before, e.after)))
+
+
+def _adjacent(graph: Graph, ends: Callable[[Edge], tuple[Node, Node]]) -> dict[Node, list[Node]]:
+    found: dict[Node, list[Node]] = {}
+    for edge in graph.edges:
+        start, end = ends(edge)
+        found.setdefault(start, []).append(end)
+    return found
+
+
+def _closure(nodes: Collection[Node], following: Mapping[Node, list[Node]]) -> set[Node]:
+    seen, work = set(nodes), list(nodes)
+    while work:
+        for node in following.get(work.pop(), ()):
+            if node not in seen:
+                seen.add(node)
+                work.append(node)
+    return seen

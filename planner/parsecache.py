@@ -1,0 +1,98 @@
+"""Parsed files by Git blob id: makes loading fast and changes nothing else.
+
+One flat file, read whole: a header, a checksum and MessagePack. Anything wrong with it makes it
+empty. It is data, never executed; it holds no file with a sensitive value and no finding
+(ARCHITECTURE.md, rule 10). An entry remembers which sensitive fields its kinds had, so that a
+longer table makes it invalid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from planner.manifest import Manifest
+from providers.secrets import private_folder
+from state.resource import canonical, digest
+
+FORMAT = b"clusterform parsed files 1\n"
+"""Counts up whenever parsing or normalising changes what it gives."""
+
+Kinds = tuple[tuple[str, str], ...]
+"""Group and kind, sorted."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A parsed file."""
+
+    kinds: Kinds
+    rules: bytes
+    """Digest of the sensitive fields of `kinds` when it was parsed."""
+    manifests: tuple[Manifest, ...]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(dict[str, Entry])
+
+
+class ParseCache:
+    """The cache of one load. `rules_of` gives the sensitive fields of a group and kind."""
+
+    def __init__(self, folder: Path | None, rules_of: Callable[[str, str], object]) -> None:
+        self._path = folder / "parsed" if folder else None
+        self._rules_of = rules_of
+        self._rules: dict[Kinds, bytes] = {}
+        self._entries = _read(self._path) if self._path else {}
+        self._used: dict[str, Entry] = {}
+        self._fresh = False
+
+    def get(self, key: str) -> tuple[Manifest, ...] | None:
+        """The objects of a file, where they are known and still valid."""
+        entry = self._entries.get(key)
+        if entry is None or entry.rules != self._rules_digest(entry.kinds):
+            return None
+        self._used[key] = entry
+        return entry.manifests
+
+    def put(self, key: str, kinds: Kinds, manifests: tuple[Manifest, ...]) -> None:
+        """Remember a file. The caller keeps out what is sensitive."""
+        if self._path is not None:
+            self._used[key] = Entry(kinds, self._rules_digest(kinds), manifests)
+            self._fresh = True
+
+    def save(self) -> None:
+        """Write what was used, and what was not as long as that is less. Failing is no error."""
+        if self._path is None or not self._fresh:
+            return
+        spare = {key: entry for key, entry in self._entries.items() if key not in self._used}
+        keep = self._used | (spare if len(spare) <= len(self._used) else {})
+        payload = _ENCODER.encode(keep)
+        fresh = self._path.with_name(f"parsed.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            private_folder(self._path.parent)
+            fresh.write_bytes(FORMAT + zlib.crc32(payload).to_bytes(4, "big") + payload)
+            fresh.replace(self._path)
+
+    def _rules_digest(self, kinds: Kinds) -> bytes:
+        found = self._rules.get(kinds)
+        if found is None:
+            rules = [self._rules_of(group, kind) for group, kind in kinds]
+            found = self._rules[kinds] = digest(canonical(rules)).encode()
+        return found
+
+
+def _read(path: Path) -> dict[str, Entry]:
+    try:
+        content = path.read_bytes()
+        start = len(FORMAT) + 4
+        payload = memoryview(content)[start:]
+        if content[:start] != FORMAT + zlib.crc32(payload).to_bytes(4, "big"):
+            return {}
+        return _DECODER.decode(payload)
+    except (OSError, msgspec.MsgspecError):
+        return {}

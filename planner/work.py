@@ -1,0 +1,481 @@
+"""Every object of a management cluster and its workload clusters → changes and findings.
+
+A function of values but for the dry-runs and secret values that come in as functions: desired
+resources, live objects and records in; `Outcome` out. Rules: docs/semantics.md 8 to 18.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+import msgspec
+
+from planner.changes import (
+    ActionId,
+    AfterAction,
+    Change,
+    Cleared,
+    Confidence,
+    Finding,
+    MustBe,
+    MustBeAbsent,
+    Precondition,
+    Verb,
+)
+from planner.compare import Comparer, Comparison, conflict_text, overall_cause
+from planner.decide import Case, Compared, Decision, Fate, Nature, Row, Seen, decide
+from planner.render import Scopes
+from planner.resolve import (
+    FLEET_LABEL,
+    Naming,
+    Observe,
+    Reveal,
+    desired_body,
+    with_secrets,
+)
+from planner.units import cluster_of_unit
+from providers.base import KindRules, references, values
+from providers.builtin import Served
+from providers.capi import CLUSTER, TOPOLOGY_OWNED
+from providers.registry import rules
+from providers.secrets import sensitive_paths
+from state.fields import own_entry, trie
+from state.fingerprint import fingerprint, watched_paths
+from state.live import Observation, Present, Unreadable
+from state.recorded import Records
+from state.resource import JsonObject, Resource, ResourceId, canonical, digest
+
+ALLOW_DESTROY = "clusterform.dev/allow-destroy"
+
+
+class Context(msgspec.Struct, kw_only=True):
+    """What is the same for all objects of one plan."""
+
+    fleet: str
+    observe: Observe
+    reveal: Reveal
+    records: Records
+    scopes: Scopes
+    comparer: Comparer
+    named: Collection[ResourceId] = ()
+    """Objects whose removal was asked for by name on the command line."""
+    destroy_clusters: str = "deny"
+    commit: str = ""
+
+
+class Planned(msgspec.Struct, kw_only=True):
+    """A change with what impact and order still need; `after` may hold secrets, in memory."""
+
+    change: Change
+    after: JsonObject | None
+    live: Present | None
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """The result for a set of objects."""
+
+    planned: list[Planned] = []
+    findings: list[Finding] = []
+    cleared: list[tuple[str, Cleared]] = []
+    """(unit, candidate) that a dry-run proved to be a no-op."""
+    blocked: dict[ResourceId, str] = {}
+    """Objects that nothing is planned for, and why; what needs them is blocked too."""
+    refused: dict[ResourceId, str] = {}
+    ignored: int = 0
+    unreadable: int = 0
+    unchanged: int = 0
+
+
+class Worker:
+    """Decides object by object. Fates of clusters are computed once, on demand."""
+
+    def __init__(self, context: Context, desired: Collection[ResourceId]) -> None:
+        self._context = context
+        self._desired = desired
+        self._fates: dict[str, Fate] = {}
+
+    # ------------------------------------------------------------------ desired objects
+
+    def compare_all(
+        self,
+        resources: Iterable[Resource],
+        names: Mapping[ResourceId, Naming],
+        run: Callable[
+            [Callable[[Resource], tuple[Resource, Comparison | None]], Iterable[Resource]],
+            Iterator[tuple[Resource, Comparison | None]],
+        ],
+        out: Outcome,
+    ) -> None:
+        """Plan every desired resource; `run` maps a function over them, maybe in threads."""
+        by_physical = {(n.logical, n.physical): n for n in names.values()}
+        for resource, comparison in run(self._compare, resources):
+            naming = None
+            if resource.logical:
+                logical = msgspec.structs.replace(resource.id, name=resource.logical)
+                naming = by_physical.get((logical, resource.id.name))
+            self._desired_one(resource, comparison, naming, out)
+
+    def _compare(self, resource: Resource) -> tuple[Resource, Comparison | None]:
+        live = self._context.observe(resource.id)
+        if not isinstance(live, Present) or live.deleting:
+            return resource, None
+        body = desired_body(resource, self._context.fleet)
+        full = with_secrets(body, resource, self._context.reveal)
+        kind_rules = rules(resource.id.group, resource.id.kind)
+        return resource, self._context.comparer.compare(resource, body, full, live, kind_rules)
+
+    def _desired_one(
+        self,
+        resource: Resource,
+        comparison: Comparison | None,
+        naming: Naming | None,
+        out: Outcome,
+    ) -> None:
+        id_ = resource.id
+        live = self._context.observe(id_)
+        if naming is not None and naming.blocked:
+            self._blocked(id_, resource.unit, f"its template name: {naming.blocked}", out)
+            return
+        row = decide(self._case(id_, resource.unit, live, comparison, desired=True))
+        if comparison is not None:
+            out.ignored += comparison.ignored
+            for conflict in comparison.conflicts:
+                out.findings.append(
+                    Finding(
+                        kind="conflict",
+                        summary=f"{id_}: {conflict_text(conflict)}",
+                        unit=resource.unit,
+                        where=str(resource.origin),
+                        hint="left as it is; remove the field from Git, or list it under ignore",
+                    )
+                )
+            if comparison.denied and row.then is not Decision.REPLACE:
+                self._refused(id_, resource, f"the server refuses it: {comparison.denied}", out)
+                return
+        match row.then:
+            case Decision.NOOP:
+                out.unchanged += 1
+            case Decision.BLOCKED:
+                reason = live.reason if isinstance(live, Unreadable) else row.reason
+                self._blocked(id_, resource.unit, reason, out)
+            case Decision.REFUSED:
+                self._refused(id_, resource, row.reason + _owner_note(live, row), out)
+            case Decision.CREATE:
+                self._create(resource, naming, out)
+            case Decision.REPLACE:
+                assert isinstance(live, Present)
+                assert comparison is not None
+                self._replace(resource, live, comparison, row, out)
+            case _:
+                assert isinstance(live, Present)
+                assert comparison is not None
+                self._update(resource, live, comparison, row, out)
+
+    def _create(self, resource: Resource, naming: Naming | None, out: Outcome) -> None:
+        served = self._served(resource.id)
+        if served is None:
+            why = f"no server knows {resource.version} {resource.id.kind}, and no CRD in Git does"
+            self._blocked(resource.id, resource.unit, why, out)
+            return
+        body = desired_body(resource, self._context.fleet)
+        rotates = naming is not None and bool(naming.predecessor)
+        change = self._change(
+            resource,
+            body,
+            served,
+            verb=Verb.ROTATE if rotates else Verb.CREATE,
+            precondition=MustBeAbsent(),
+            confidence=Confidence.STATIC,
+        )
+        if naming is not None and naming.predecessor:
+            change = msgspec.structs.replace(change, predecessor=naming.predecessor)
+        out.planned.append(Planned(change=change, after=body, live=None))
+
+    def _update(
+        self, resource: Resource, live: Present, comparison: Comparison, row: Row, out: Outcome
+    ) -> None:
+        served = self._served(resource.id) or Served("", bool(resource.id.namespace))
+        verb = Verb.ADOPT if row.then is Decision.ADOPT else Verb.UPDATE
+        change = self._change(
+            resource,
+            comparison.body,
+            served,
+            verb=verb,
+            precondition=self._must_be(resource, comparison.body, live),
+            confidence=comparison.confidence,
+        )
+        if comparison.cleared:
+            out.unchanged += 1
+            out.cleared.append((resource.unit, cleared(change)))
+            return
+        change = msgspec.structs.replace(
+            change,
+            live_refs=comparison.live_refs,
+            fields=comparison.fields,
+            takes=comparison.takes,
+            cause=overall_cause(comparison.fields),
+            reason=row.reason,
+            ownership_only=comparison.ownership_only
+            and comparison.confidence is not Confidence.UNPROVEN,
+        )
+        out.planned.append(Planned(change=change, after=comparison.after, live=live))
+
+    def _replace(
+        self, resource: Resource, live: Present, comparison: Comparison, row: Row, out: Outcome
+    ) -> None:
+        """Two changes, shown as one: the delete carries the reason, the create the body."""
+        served = self._served(resource.id) or Served("", bool(resource.id.namespace))
+        removal = self._removal(resource.id, live, resource.unit, Verb.REPLACE, row.reason)
+        body = desired_body(resource, self._context.fleet)
+        create = self._change(
+            resource,
+            body,
+            served,
+            verb=Verb.REPLACE,
+            precondition=AfterAction(action=removal.action),
+            confidence=Confidence.STATIC,
+            step=1,
+        )
+        create = msgspec.structs.replace(
+            create,
+            fields=comparison.fields,
+            cause=overall_cause(comparison.fields),
+            reason=row.reason,
+        )
+        out.planned.append(Planned(change=removal, after=None, live=live))
+        out.planned.append(Planned(change=create, after=body, live=live))
+
+    # ------------------------------------------------------------------ what Git does not have
+
+    def undesired(self, id_: ResourceId, unit: str, out: Outcome) -> None:
+        """Plan an object that is live or recorded, and not in Git."""
+        live = self._context.observe(id_)
+        if isinstance(live, Present) and TOPOLOGY_OWNED in live.labels:
+            return  # made by a topology controller that copied our label
+        row = decide(self._case(id_, unit, live, None, desired=False))
+        match row.then:
+            case Decision.BLOCKED:
+                self._blocked(id_, unit, getattr(live, "reason", "") or row.reason, out)
+            case Decision.REFUSED:
+                self._refuse_removal(id_, unit, out)
+            case Decision.FORGET:
+                out.planned.append(
+                    Planned(change=self._forget(id_, unit, row), after=None, live=None)
+                )
+            case Decision.DELETE | Decision.PRUNE:
+                assert isinstance(live, Present)
+                verb = Verb.PRUNE if row.then is Decision.PRUNE else Verb.DELETE
+                change = self._removal(id_, live, unit, verb, row.reason)
+                out.planned.append(Planned(change=change, after=None, live=live))
+            case _:
+                pass
+
+    def _removal(
+        self, id_: ResourceId, live: Present, unit: str, verb: Verb, reason: str
+    ) -> Change:
+        served = self._served(id_) or Served("", bool(id_.namespace))
+        recorded = self._context.records.get(id_)
+        return Change(
+            action=ActionId(id_),
+            version=live.version,
+            plural=served.plural,
+            namespaced=served.namespaced,
+            unit=unit,
+            verb=verb,
+            precondition=self._ours(live),
+            reason=reason,
+            logical=recorded.logical if recorded else "",
+        )
+
+    def _ours(self, live: Present) -> MustBe:
+        """A delete needs the same object, still ours: its label and its owners are compared."""
+        label = ("f:metadata", "f:labels", f"f:{FLEET_LABEL}")
+        return MustBe(uid=live.uid, fingerprint=fingerprint(live, (label,)))
+
+    def _forget(self, id_: ResourceId, unit: str, row: Row) -> Change:
+        recorded = self._context.records[id_]
+        return Change(
+            action=ActionId(id_),
+            version=recorded.version,
+            plural="",
+            namespaced=bool(id_.namespace),
+            unit=unit,
+            verb=Verb.FORGET,
+            reason=row.reason,
+        )
+
+    def _refuse_removal(self, id_: ResourceId, unit: str, out: Outcome) -> None:
+        out.refused[id_] = "its removal is not allowed"
+        hint = f"restore it, or allow it with --allow-destroy {id_.qualified_name}"
+        if id_.group_kind == CLUSTER:
+            hint += f', or with the annotation {ALLOW_DESTROY}: "true" applied beforehand'
+        out.findings.append(
+            Finding(
+                kind="refused",
+                summary=f"{id_} is not in Git any more, and nothing allows to destroy it",
+                unit=unit,
+                hint=hint,
+            )
+        )
+
+    # ------------------------------------------------------------------ the cell of an object
+
+    def _case(
+        self,
+        id_: ResourceId,
+        unit: str,
+        live: Observation,
+        comparison: Comparison | None,
+        *,
+        desired: bool,
+    ) -> Case:
+        return Case(
+            desired=desired,
+            seen=seen(live, self._context.fleet),
+            recorded=id_ in self._context.records,
+            compared=comparison.compared if comparison else Compared.NOT_COMPARED,
+            nature=nature(rules(id_.group, id_.kind)),
+            fate=self.fate(unit),
+            permitted=self._permitted(id_, live),
+        )
+
+    def fate(self, unit: str) -> Fate:
+        """What happens to the Cluster behind a unit; shared units have none and stay."""
+        found = self._fates.get(unit)
+        if found is None:
+            found = self._fates[unit] = self._fate(unit)
+        return found
+
+    def _fate(self, unit: str) -> Fate:
+        cluster = cluster_of_unit(unit)
+        if cluster is None or cluster in self._desired:
+            return Fate.STAYS
+        live = self._context.observe(cluster)
+        if isinstance(live, Unreadable):
+            return Fate.UNKNOWN
+        if not isinstance(live, Present):
+            return Fate.STAYS
+        standing = seen(live, self._context.fleet)
+        if standing is Seen.DELETING:
+            return Fate.GOES
+        if standing is not Seen.OURS:
+            return Fate.STAYS
+        return Fate.GOES if self._permitted(cluster, live) else Fate.REFUSED
+
+    def _permitted(self, id_: ResourceId, live: Observation) -> bool:
+        if id_ in self._context.named:
+            return True
+        if id_.group_kind != CLUSTER:
+            return False
+        allowed = isinstance(live, Present) and live.annotations.get(ALLOW_DESTROY) == "true"
+        return allowed or self._context.destroy_clusters == "allow"
+
+    # ------------------------------------------------------------------ pieces
+
+    def _served(self, id_: ResourceId) -> Served | None:
+        return self._context.scopes.get(id_.cluster, id_.group_kind)
+
+    def _change(
+        self,
+        resource: Resource,
+        body: JsonObject,
+        served: Served,
+        *,
+        verb: Verb,
+        precondition: Precondition,
+        confidence: Confidence,
+        step: int = 0,
+    ) -> Change:
+        kind_rules = rules(resource.id.group, resource.id.kind)
+        targets = {r.target for r in references(body, resource.id, kind_rules)}
+        return Change(
+            action=ActionId(resource.id, step),
+            version=resource.version,
+            plural=served.plural,
+            namespaced=served.namespaced,
+            unit=resource.unit,
+            verb=verb,
+            body=msgspec.Raw(canonical(body)),
+            secrets=resource.secrets,
+            confidence=confidence,
+            precondition=precondition,
+            origin=resource.origin,
+            logical=resource.logical,
+            depends_on=tuple(sorted(targets)),
+        )
+
+    def _must_be(self, resource: Resource, body: JsonObject, live: Present) -> MustBe:
+        id_ = resource.id
+        kind_rules = rules(id_.group, id_.kind)
+        reads = [path for dotted in kind_rules.reads for path, _ in values(live.body, dotted)]
+        sensitive = {path for path, _ in resource.secrets}
+        sensitive |= set(sensitive_paths(id_.group, id_.kind, live.body))
+        paths = {*watched_paths(body, live, reads), *sensitive}
+        return MustBe(
+            uid=live.uid,
+            fingerprint=fingerprint(live, sorted(paths), sensitive),
+            resource_version=live.resource_version if sensitive else "",
+        )
+
+    def _blocked(self, id_: ResourceId, unit: str, reason: str, out: Outcome) -> None:
+        out.blocked[id_] = reason
+        out.unreadable += 1
+        out.findings.append(Finding(kind="unreadable", summary=f"{id_}: {reason}", unit=unit))
+
+    def _refused(self, id_: ResourceId, resource: Resource, reason: str, out: Outcome) -> None:
+        out.refused[id_] = reason
+        out.findings.append(
+            Finding(
+                kind="refused",
+                summary=f"{id_}: {reason}",
+                unit=resource.unit,
+                where=str(resource.origin),
+            )
+        )
+
+
+def seen(live: Observation, fleet: str) -> Seen:
+    """Where a live object stands towards us. Ours is label *and* entry; labels get copied."""
+    if isinstance(live, Unreadable):
+        return Seen.UNREADABLE
+    if not isinstance(live, Present):
+        return Seen.ABSENT
+    if live.deleting:
+        return Seen.DELETING
+    label = live.labels.get(FLEET_LABEL)
+    entry = own_entry(live)
+    if label is not None and label != fleet:
+        return Seen.OTHER_FLEET
+    has_entry = entry is not None and any(key != "." for key in trie(entry))
+    if label == fleet:
+        return Seen.OURS if has_entry else Seen.LABEL_ONLY
+    return Seen.ENTRY_ONLY if has_entry else Seen.FOREIGN
+
+
+def nature(kind_rules: KindRules) -> Nature:
+    """The removal side of a kind's rules."""
+    if kind_rules.protected:
+        return Nature.PROTECTED
+    if kind_rules.template:
+        return Nature.TEMPLATE
+    if kind_rules.cascaded:
+        return Nature.CASCADED
+    return Nature.REPLACEABLE if kind_rules.replaceable else Nature.PLAIN
+
+
+def _owner_note(live: Observation, row: Row) -> str:
+    if row.name == "another fleet's" and isinstance(live, Present):
+        return f": {live.labels.get(FLEET_LABEL)}"
+    return ""
+
+
+def cleared(change: Change) -> Cleared:
+    """What a candidate counts as in its unit's digest."""
+    return Cleared(action=change.action, verb=change.verb, body_digest=body_digest(change))
+
+
+def body_digest(change: Change) -> str:
+    """Digest of what would be sent, secrets by their source; `""` for deletes."""
+    if change.deletes or change.verb is Verb.FORGET:
+        return ""
+    return digest(bytes(change.body), canonical(change.secrets))

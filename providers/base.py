@@ -1,0 +1,220 @@
+"""What clusterform knows about a kind: references, rules, readiness and impact, as data.
+
+A provider module fills these tables; `providers.registry` finds them. Everything here is pure.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from state.resource import FieldPath, JsonObject, ResourceId, split_api_version
+
+
+class Effect(enum.StrEnum):
+    """What a change does to machines."""
+
+    NONE = "none"
+    IN_PLACE = "in place"
+    SCALES = "scales"
+    ROLLS = "rolls"
+    RECREATES = "recreates"
+    DESTROYS = "destroys"
+    PROVIDER_DEFINED = "provider-defined"
+    UNKNOWN = "unknown"
+
+
+class Impact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What happens to machines; counts are machines. Facts not read give `unknown`."""
+
+    effect: Effect = Effect.NONE
+    replaced: int = 0
+    added: int = 0
+    removed: int = 0
+    destroyed: int = 0
+    live: int = 0
+    """Machines that the owner has now."""
+    total: int = 0
+    """Machines that the owner is to have after the change."""
+    peak: int = 0
+    floor: int = 0
+    because: str = ""
+    """The trigger field, or why the effect is unknown."""
+    note: str = ""
+    """The rule that picks victims, held rollouts and the like."""
+
+    @property
+    def touched(self) -> int:
+        """Machines replaced, removed or destroyed: what guards count."""
+        return self.replaced + self.removed + self.destroyed
+
+
+class Milestone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What an edge or gate waits for. `applied` and `absent` need no predicate.
+
+    Any other name is a predicate of `providers.readiness` over the object and its relatives.
+    """
+
+    name: str = "applied"
+    deadline: int = 0
+    """Seconds from the moment the wait begins; 0 where nothing is waited for."""
+
+
+APPLIED = Milestone()
+ABSENT = Milestone(name="absent", deadline=1800)
+
+
+class Health(enum.StrEnum):
+    """Where an object is on the way to a milestone."""
+
+    REACHED = "reached"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+    """Will not get there by itself: paused, or refused for good."""
+
+
+class Readiness(msgspec.Struct, frozen=True, gc=False):
+    """The answer of a milestone's predicate, with the deepest failing condition in words."""
+
+    health: Health
+    reason: str = ""
+    message: str = ""
+
+
+class RefRule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where a kind names another object.
+
+    `path` is dotted, `[*]` stands for every item of a list. It leads to an object with `name` and
+    `kind` (a v1beta2 reference with `apiGroup`, or an older one with `apiVersion`), or, when `name`
+    is `""`, to the name itself. `kind` and `group` are fixed where the reference does not carry
+    them. `lifeline`: the target must outlive the referrer, so deletes run referrer first.
+    """
+
+    path: str
+    reason: str
+    kind: str = ""
+    group: str = ""
+    name: str = "name"
+    same_namespace: bool = True
+    lifeline: bool = True
+    reverse: bool = False
+    """The target is created after the referrer: leaves first, `Cluster` last."""
+
+
+class Reference(msgspec.Struct, frozen=True, gc=False):
+    """One reference found in a body. `path` leads to the name, for rewriting it."""
+
+    path: FieldPath
+    target: ResourceId
+    rule: RefRule
+
+
+class KindRules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The rules of one kind; every path is dotted as in `RefRule.path`."""
+
+    references: tuple[RefRule, ...] = ()
+    immutable: tuple[str, ...] = ()
+    """Fields whose change the server refuses."""
+    replaceable: bool = False
+    """Delete and create under the same name is acceptable when an immutable field changes."""
+    template: bool = False
+    """Rotated instead of edited (semantics 16)."""
+    protected: bool = False
+    """Never deleted because its file vanished, unless allowed live or named (semantics 32)."""
+    cascaded: bool = False
+    """Goes with its Cluster: never deleted on its own when the Cluster goes (semantics 8)."""
+    always_shared: bool = False
+    defaults: tuple[tuple[str, Any], ...] = ()
+    """What the server writes where a field is missing: path → value (semantics 13)."""
+    reads: tuple[str, ...] = ()
+    """Fields that the impact rules read: part of the fingerprint."""
+    ready: Milestone | None = None
+    """What `apply` waits for at the end; `None`: nothing after the write."""
+    machines: bool = False
+    """Owns machines: its impact is computed and counted."""
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Live objects around one owner, read for impact: machines and what groups them."""
+
+    machine_sets: tuple[JsonObject, ...] = ()
+    machines: tuple[JsonObject, ...] = ()
+    infra_machines: tuple[JsonObject, ...] = ()
+    unreadable: str = ""
+    """Why something of this could not be read; makes every effect unknown."""
+
+
+NO_RULES = KindRules()
+
+
+def references(body: JsonObject, referrer: ResourceId, rules: KindRules) -> Iterator[Reference]:
+    """Every reference in `body`, in the order of the rules. Incomplete ones are passed over."""
+    for rule in rules.references:
+        for path, found in _walk(body, _compiled(rule.path), ()):
+            reference = _reference(found, path, referrer, rule)
+            if reference is not None:
+                yield reference
+
+
+def _reference(
+    found: Any, path: FieldPath, referrer: ResourceId, rule: RefRule
+) -> Reference | None:
+    group, kind, namespace = rule.group, rule.kind, referrer.namespace
+    name: Any = found
+    if rule.name:
+        if not isinstance(found, dict):
+            return None
+        name = found.get(rule.name)
+        path = (*path, f"f:{rule.name}")
+        if not kind:
+            kind = found.get("kind", "")
+            group = _group_of(found, group)
+        if not rule.same_namespace:
+            namespace = found.get("namespace") or namespace
+    if not isinstance(name, str) or not name or not kind:
+        return None
+    return Reference(path, ResourceId(referrer.cluster, group, kind, namespace, name), rule)
+
+
+def _group_of(reference: JsonObject, default: str) -> str:
+    if "apiGroup" in reference:
+        return str(reference["apiGroup"])
+    version = reference.get("apiVersion")
+    return split_api_version(version)[0] if isinstance(version, str) else default
+
+
+_COMPILED: dict[str, tuple[str, ...]] = {}
+
+
+def _compiled(path: str) -> tuple[str, ...]:
+    parts = _COMPILED.get(path)
+    if parts is None:
+        parts = _COMPILED[path] = tuple(path.replace("[*]", ".*").split("."))
+    return parts
+
+
+def _walk(value: Any, parts: tuple[str, ...], path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:
+    for position, part in enumerate(parts):
+        if part == "*":
+            if isinstance(value, list):
+                for index, item in enumerate(value):
+                    yield from _walk(item, parts[position + 1 :], (*path, f"i:{index}"))
+            return
+        if not isinstance(value, dict) or part not in value:
+            return
+        value = value[part]
+        path = (*path, f"f:{part}")
+    yield path, value
+
+
+def values(body: JsonObject, path: str) -> Iterator[tuple[FieldPath, Any]]:
+    """Every value at a dotted path (`[*]` for list items) with its exact address."""
+    return _walk(body, _compiled(path), ())
+
+
+def value(body: JsonObject, path: str, default: Any = None) -> Any:
+    """The first value at a dotted path, or `default`."""
+    return next((found for _, found in values(body, path)), default)

@@ -1,0 +1,344 @@
+"""Cluster API core: Cluster, ClusterClass, MachineDeployment and their relatives.
+
+Sources: Cluster API v1.14.0 — api/core/v1beta2, core/webhooks/admission,
+core/reconcilers/machinedeployment/mdutil (what rolls), docs/book (owner references).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from providers.base import Effect, Fact, Impact, KindRules, Milestone, RefRule, value
+from state.resource import GroupKind, JsonObject
+
+GROUP = "cluster.x-k8s.io"
+ADDONS = "addons.cluster.x-k8s.io"
+CLUSTER = GroupKind(GROUP, "Cluster")
+CLUSTER_CLASS = GroupKind(GROUP, "ClusterClass")
+MACHINE_DEPLOYMENT = GroupKind(GROUP, "MachineDeployment")
+MACHINE_POOL = GroupKind(GROUP, "MachinePool")
+MACHINE_SET = GroupKind(GROUP, "MachineSet")
+MACHINE = GroupKind(GROUP, "Machine")
+CLUSTER_NAME = "cluster.x-k8s.io/cluster-name"
+DEPLOYMENT_NAME = "cluster.x-k8s.io/deployment-name"
+CONTROL_PLANE = "cluster.x-k8s.io/control-plane"
+TOPOLOGY_OWNED = "topology.cluster.x-k8s.io/owned"
+CLONED_FROM = "cluster.x-k8s.io/cloned-from-name"
+AUTOSCALER_MIN = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
+AUTOSCALER_MAX = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
+
+_OF_CLUSTER = RefRule(
+    path="spec.clusterName", group=GROUP, kind="Cluster", name="", reason="belongs to its Cluster"
+)
+_MACHINE_SPEC = (
+    RefRule(path="{}.bootstrap.configRef", reason="bootstraps its machines"),
+    RefRule(
+        path="{}.bootstrap.dataSecretName", kind="Secret", name="", reason="bootstraps its machines"
+    ),
+    RefRule(path="{}.infrastructureRef", reason="makes its machines"),
+)
+
+
+def _machine_refs(at: str) -> tuple[RefRule, ...]:
+    return tuple(
+        RefRule(path=r.path.format(at), kind=r.kind, name=r.name, reason=r.reason)
+        for r in _MACHINE_SPEC
+    )
+
+
+def _template_refs(*paths: str) -> tuple[RefRule, ...]:
+    return tuple(RefRule(path=p, reason="is part of the class") for p in paths)
+
+
+AVAILABLE = Milestone(name="available", deadline=1800)
+ROLLED_OUT = Milestone(name="rolled-out", deadline=3600)
+INITIALIZED = Milestone(name="control-plane-initialized", deadline=2100)
+PROVISIONED = Milestone(name="infrastructure-provisioned", deadline=2100)
+
+_TEMPLATE_FIELDS = (
+    "spec.template.spec.version",
+    "spec.template.spec.bootstrap",
+    "spec.template.spec.infrastructureRef",
+    "spec.template.spec.failureDomain",
+)
+
+KINDS: dict[GroupKind, KindRules] = {
+    CLUSTER: KindRules(
+        references=(
+            RefRule(path="spec.infrastructureRef", reason="runs on its infrastructure"),
+            RefRule(path="spec.controlPlaneRef", reason="is controlled by its control plane"),
+            RefRule(
+                path="spec.topology.classRef",
+                group=GROUP,
+                kind="ClusterClass",
+                same_namespace=False,
+                reason="is made from its class",
+            ),
+            RefRule(
+                path="spec.topology.class",
+                group=GROUP,
+                kind="ClusterClass",
+                name="",
+                reason="is made from its class",
+            ),
+        ),
+        protected=True,
+        ready=AVAILABLE,
+        reads=("spec.paused", "spec.topology.version"),
+    ),
+    CLUSTER_CLASS: KindRules(
+        references=_template_refs(
+            "spec.infrastructure.templateRef",
+            "spec.infrastructure.ref",
+            "spec.controlPlane.templateRef",
+            "spec.controlPlane.ref",
+            "spec.controlPlane.machineInfrastructure.templateRef",
+            "spec.controlPlane.machineInfrastructure.ref",
+            "spec.controlPlane.healthCheck.remediation.templateRef",
+            "spec.workers.machineDeployments[*].bootstrap.templateRef",
+            "spec.workers.machineDeployments[*].infrastructure.templateRef",
+            "spec.workers.machineDeployments[*].template.bootstrap.ref",
+            "spec.workers.machineDeployments[*].template.infrastructure.ref",
+            "spec.workers.machineDeployments[*].healthCheck.remediation.templateRef",
+            "spec.workers.machinePools[*].bootstrap.templateRef",
+            "spec.workers.machinePools[*].infrastructure.templateRef",
+        ),
+        always_shared=True,
+        machines=True,
+    ),
+    MACHINE_DEPLOYMENT: KindRules(
+        references=(_OF_CLUSTER, *_machine_refs("spec.template.spec")),
+        immutable=("spec.clusterName",),
+        cascaded=True,
+        machines=True,
+        ready=ROLLED_OUT,
+        defaults=(
+            ("spec.replicas", 1),
+            ("spec.rollout.strategy.type", "RollingUpdate"),
+            ("spec.rollout.strategy.rollingUpdate.maxSurge", 1),
+            ("spec.rollout.strategy.rollingUpdate.maxUnavailable", 0),
+            (
+                "spec.rollout.strategy",
+                {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            ),
+        ),
+        reads=("spec.replicas", "spec.rollout.strategy", "spec.paused", *_TEMPLATE_FIELDS),
+    ),
+    MACHINE_POOL: KindRules(
+        references=(_OF_CLUSTER, *_machine_refs("spec.template.spec")),
+        immutable=("spec.clusterName",),
+        cascaded=True,
+        machines=True,
+        ready=ROLLED_OUT,
+        defaults=(("spec.replicas", 1),),
+        reads=("spec.replicas", *_TEMPLATE_FIELDS),
+    ),
+    MACHINE_SET: KindRules(
+        references=(_OF_CLUSTER, *_machine_refs("spec.template.spec")),
+        immutable=("spec.clusterName",),
+        cascaded=True,
+    ),
+    MACHINE: KindRules(
+        references=(_OF_CLUSTER, *_machine_refs("spec")),
+        immutable=("spec.clusterName",),
+        cascaded=True,
+        machines=True,
+    ),
+    GroupKind(GROUP, "MachineHealthCheck"): KindRules(
+        references=(
+            _OF_CLUSTER,
+            RefRule(path="spec.remediation.templateRef", reason="remediates with it"),
+            RefRule(path="spec.remediationTemplate", reason="remediates with it"),
+        ),
+        immutable=("spec.clusterName",),
+        cascaded=True,
+    ),
+    GroupKind(ADDONS, "ClusterResourceSet"): KindRules(
+        references=(
+            RefRule(path="spec.resources[*]", reason="is put into clusters", lifeline=False),
+        ),
+        immutable=("spec.clusterSelector", "spec.strategy"),
+        replaceable=True,
+        always_shared=True,
+    ),
+}
+
+
+def rolling_limits(replicas: int, strategy: JsonObject) -> tuple[int, int]:
+    """(surge, unavailable) of a RollingUpdate: percentages round up and down; never both 0.
+
+    Source: Cluster API book, §MachineDeployment; defaults 1 and 0.
+    """
+    limits = strategy.get("rollingUpdate") or {}
+    surge = _count(limits.get("maxSurge", 1), replicas, math.ceil)
+    unavailable = _count(limits.get("maxUnavailable", 0), replicas, math.floor)
+    return (surge, unavailable) if surge or unavailable else (0, 1)
+
+
+def _count(limit: Any, replicas: int, rounding: Any) -> int:
+    if isinstance(limit, str) and limit.endswith("%") and limit[:-1].isdigit():
+        return int(rounding(int(limit[:-1]) * replicas / 100))
+    return int(limit) if isinstance(limit, int) or str(limit).isdigit() else 0
+
+
+def rollout_key(machine_spec: JsonObject) -> tuple[Any, ...]:
+    """The four fields that decide whether a machine is up to date (mdutil MachineTemplateUpToDate).
+
+    References count by group, kind and name; never by what the template says.
+    """
+    bootstrap = machine_spec.get("bootstrap") or {}
+    return (
+        machine_spec.get("version"),
+        reference_key(bootstrap.get("configRef")) or bootstrap.get("dataSecretName"),
+        reference_key(machine_spec.get("infrastructureRef")),
+        machine_spec.get("failureDomain") or None,
+    )
+
+
+def reference_key(reference: JsonObject | None) -> tuple[str, str, str] | None:
+    """(group, kind, name) of a reference in either form."""
+    if not reference:
+        return None
+    group = reference.get("apiGroup") or str(reference.get("apiVersion", "")).rpartition("/")[0]
+    return group, str(reference.get("kind", "")), str(reference.get("name", ""))
+
+
+def scale(live: int, current: int, replicas: int) -> tuple[int, int, int]:
+    """(replaced, added, removed): `live` machines, `current` of them up to date, `replicas` wanted.
+
+    A machine that goes because fewer are wanted is removed, not replaced.
+    """
+    replaced = min(live - current, max(0, replicas - current))
+    return replaced, max(0, replicas - live), max(0, live - replicas)
+
+
+def machine_deployment_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> Impact:
+    """What becoming `after` does to the machines of a MachineDeployment.
+
+    `before` is the live object (None: a create), `after` the object as it will be; the facts are
+    its MachineSets and Machines. Machines of a MachineSet whose template equals the new one are
+    kept, so going back to a live MachineSet is cheap.
+    """
+    replicas = _replicas(after)
+    if before is None:
+        return Impact(effect=Effect.SCALES, added=replicas, total=replicas, peak=replicas)
+    if fact.unreadable:
+        return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
+    wanted = rollout_key(value(after, "spec.template.spec", {}))
+    current_sets = {
+        ms["metadata"]["uid"]
+        for ms in fact.machine_sets
+        if rollout_key(value(ms, "spec.template.spec", {})) == wanted
+    }
+    machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
+    current = sum(1 for m in machines if owner_uids(m) & current_sets)
+    return _deployment_arithmetic(before, after, len(machines), current, replicas)
+
+
+def _deployment_arithmetic(
+    before: JsonObject, after: JsonObject, live: int, current: int, replicas: int
+) -> Impact:
+    strategy = value(after, "spec.rollout.strategy") or value(after, "spec.strategy") or {}
+    replaced, added, removed = scale(live, current, replicas)
+    stale = strategy.get("type") == "OnDelete"
+    notes = []
+    if stale and replaced:
+        notes.append(f"OnDelete: {replaced} outdated until somebody deletes them")
+        replaced = 0
+    if removed:
+        notes.append(_victims(after))
+    if value(after, "spec.paused"):
+        notes.append("paused: nothing happens until resumed")
+    surge, unavailable = rolling_limits(replicas, strategy)
+    rolls = replaced > 0
+    return Impact(
+        effect=Effect.ROLLS if rolls else Effect.SCALES if added or removed else Effect.IN_PLACE,
+        replaced=replaced,
+        added=added,
+        removed=removed,
+        live=live,
+        total=replicas,
+        peak=max(live, replicas + surge) if rolls else max(live, replicas),
+        floor=max(0, replicas - unavailable) if rolls else min(live, replicas),
+        because=changed_field(before, after, _TEMPLATE_FIELDS) if rolls else "",
+        note="; ".join(notes),
+    )
+
+
+def _victims(after: JsonObject) -> str:
+    order = value(after, "spec.deletion.order") or value(
+        after, "spec.strategy.rollingUpdate.deletePolicy", "Random"
+    )
+    return f"{str(order).lower()} first" if order != "Random" else "any of them"
+
+
+def _replicas(body: JsonObject) -> int:
+    replicas = value(body, "spec.replicas", 1)
+    return replicas if isinstance(replicas, int) else 1
+
+
+def changed_field(before: JsonObject, after: JsonObject, paths: Iterable[str]) -> str:
+    """The first of `paths` whose value differs, or `""`."""
+    return next((p for p in paths if value(before, p) != value(after, p)), "")
+
+
+def owner_uids(body: JsonObject) -> set[str]:
+    """The uids of an object's owners."""
+    return {ref.get("uid", "") for ref in body["metadata"].get("ownerReferences") or ()}
+
+
+def provider_defined_impact(
+    kind: GroupKind, before: JsonObject | None, after: JsonObject, fact: Fact
+) -> Impact | None:
+    """Kinds whose rollout their controller decides: an upper bound, every machine of the owner.
+
+    A Cluster without topology touches no machine by itself; a new object replaces nothing.
+    """
+    if before is None:
+        added = _topology_replicas(after) if kind == CLUSTER else _replicas_of_pool(kind, after)
+        return Impact(effect=Effect.SCALES, added=added, total=added, peak=added) if added else None
+    paths = _PROVIDER_DEFINED[kind]
+    changed = changed_field(before, after, paths)
+    if not changed:
+        return None
+    if fact.unreadable:
+        return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
+    live = len(fact.machines)
+    return Impact(
+        effect=Effect.PROVIDER_DEFINED,
+        replaced=live,
+        live=live,
+        total=live,
+        because=changed,
+        note="at most; its controller decides which",
+    )
+
+
+_PROVIDER_DEFINED: dict[GroupKind, tuple[str, ...]] = {
+    CLUSTER: (
+        "spec.topology.version",
+        "spec.topology.classRef",
+        "spec.topology.class",
+        "spec.topology.variables",
+        "spec.topology.controlPlane",
+        "spec.topology.workers",
+    ),
+    CLUSTER_CLASS: ("spec",),
+    MACHINE_POOL: ("spec.replicas", *_TEMPLATE_FIELDS),
+    MACHINE: ("spec",),
+}
+
+
+def _topology_replicas(cluster: JsonObject) -> int:
+    topology = value(cluster, "spec.topology")
+    if not topology:
+        return 0
+    workers = value(topology, "workers.machineDeployments", []) or []
+    counts = [value(topology, "controlPlane.replicas", 1), *(w.get("replicas", 1) for w in workers)]
+    return sum(count for count in counts if isinstance(count, int))
+
+
+def _replicas_of_pool(kind: GroupKind, body: JsonObject) -> int:
+    return _replicas(body) if kind == MACHINE_POOL else 1 if kind == MACHINE else 0

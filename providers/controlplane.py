@@ -1,0 +1,164 @@
+"""Kubeadm control planes.
+
+Sources: Cluster API v1.14.0 — controlplane/kubeadm/webhooks/admission (what may change),
+controlplane/kubeadm/pkg/filters.go (what rolls), reconcilers/kubeadmcontrolplane/scale.go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.base import Effect, Fact, Impact, KindRules, RefRule, value
+from providers.capi import CLONED_FROM, ROLLED_OUT, changed_field, scale
+from state.resource import GroupKind, JsonObject
+
+GROUP = "controlplane.cluster.x-k8s.io"
+KUBEADM = GroupKind(GROUP, "KubeadmControlPlane")
+
+
+def _secret_refs(at: str) -> tuple[RefRule, ...]:
+    return (
+        RefRule(
+            path=f"{at}.files[*].contentFrom.secret",
+            kind="Secret",
+            reason="reads a file from it",
+        ),
+        RefRule(
+            path=f"{at}.users[*].passwdFrom.secret",
+            kind="Secret",
+            reason="reads a password from it",
+        ),
+    )
+
+
+_SPEC_NOT_ROLLING = (
+    "dns",
+    "controlPlaneEndpoint",
+)
+
+KINDS: dict[GroupKind, KindRules] = {
+    KUBEADM: KindRules(
+        references=(
+            RefRule(
+                path="spec.machineTemplate.spec.infrastructureRef", reason="makes its machines"
+            ),
+            RefRule(path="spec.machineTemplate.infrastructureRef", reason="makes its machines"),
+            *_secret_refs("spec.kubeadmConfigSpec"),
+        ),
+        cascaded=True,
+        machines=True,
+        ready=ROLLED_OUT,
+        defaults=(
+            ("spec.replicas", 1),
+            ("spec.rollout.strategy.type", "RollingUpdate"),
+            ("spec.rollout.strategy.rollingUpdate.maxSurge", 1),
+            ("spec.rollout.strategy", {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}),
+        ),
+        reads=(
+            "spec.replicas",
+            "spec.version",
+            "spec.machineTemplate.spec.infrastructureRef",
+            "spec.machineTemplate.infrastructureRef",
+            "spec.kubeadmConfigSpec",
+            "spec.rollout",
+        ),
+    ),
+    GroupKind(GROUP, "KubeadmControlPlaneTemplate"): KindRules(
+        references=_secret_refs("spec.template.spec.kubeadmConfigSpec"),
+        template=True,
+        cascaded=True,
+    ),
+}
+
+
+def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> Impact:
+    """What becoming `after` does to the control-plane machines: always one at a time.
+
+    The facts are its Machines and their infrastructure machines, whose cloned-from annotation
+    names the template they were made from.
+    """
+    replicas = value(after, "spec.replicas", 1)
+    if before is None:
+        return Impact(effect=Effect.SCALES, added=replicas, total=replicas, peak=replicas)
+    if fact.unreadable:
+        return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
+    machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
+    cloned = {_identity(m): m for m in fact.infra_machines}
+    reconfigured = _rolling_spec(before) != _rolling_spec(after)
+    outdated = sum(1 for m in machines if _outdated(m, cloned, after, reconfigured))
+    live = len(machines)
+    replaced, added, removed = scale(live, live - outdated, replicas)
+    rolls = replaced > 0
+    surge = value(after, "spec.rollout.strategy.rollingUpdate.maxSurge", 1)
+    return Impact(
+        effect=Effect.ROLLS if rolls else Effect.SCALES if added or removed else Effect.IN_PLACE,
+        replaced=replaced,
+        added=added,
+        removed=removed,
+        live=live,
+        total=replicas,
+        peak=max(live, replicas + (1 if str(surge) != "0" else 0))
+        if rolls
+        else max(live, replicas),
+        floor=replicas - (1 if str(surge) == "0" else 0) if rolls else min(live, replicas),
+        because=_trigger(before, after) if rolls else "",
+        note="one at a time" if rolls else "",
+    )
+
+
+def _trigger(before: JsonObject, after: JsonObject) -> str:
+    return changed_field(
+        before,
+        after,
+        (
+            "spec.version",
+            "spec.machineTemplate.spec.infrastructureRef.name",
+            "spec.machineTemplate.infrastructureRef.name",
+            "spec.kubeadmConfigSpec",
+        ),
+    )
+
+
+def _identity(body: JsonObject) -> tuple[str, str]:
+    return body.get("kind", ""), body["metadata"]["name"]
+
+
+def _outdated(
+    machine: JsonObject,
+    cloned: dict[tuple[str, str], JsonObject],
+    after: JsonObject,
+    reconfigured: bool,
+) -> bool:
+    if reconfigured or value(machine, "spec.version") != value(after, "spec.version"):
+        return True
+    reference = value(machine, "spec.infrastructureRef", {})
+    infra = cloned.get((reference.get("kind", ""), reference.get("name", "")))
+    wanted = value(after, "spec.machineTemplate.spec.infrastructureRef.name") or value(
+        after, "spec.machineTemplate.infrastructureRef.name"
+    )
+    if infra is not None:
+        return bool((infra["metadata"].get("annotations") or {}).get(CLONED_FROM) != wanted)
+    return any(
+        c.get("type") == "UpToDate" and c.get("status") == "False"
+        for c in value(machine, "status.conditions", []) or ()
+    )
+
+
+def _rolling_spec(body: JsonObject) -> Any:
+    """The part of kubeadmConfigSpec that KCP compares: empty equals missing, some fields never."""
+    spec = _pruned(value(body, "spec.kubeadmConfigSpec", {}))
+    cluster = {
+        k: v for k, v in spec.get("clusterConfiguration", {}).items() if k not in _SPEC_NOT_ROLLING
+    }
+    join = {k: v for k, v in spec.get("joinConfiguration", {}).items() if k != "discovery"}
+    rest = {k: v for k, v in spec.items() if k not in ("clusterConfiguration", "joinConfiguration")}
+    return {**rest, "clusterConfiguration": cluster, "joinConfiguration": join}
+
+
+def _pruned(value_: Any) -> Any:
+    if isinstance(value_, dict):
+        pruned = {k: _pruned(v) for k, v in value_.items()}
+        return {k: v for k, v in pruned.items() if v not in ({}, [], None, "")}
+    if isinstance(value_, list):
+        return [_pruned(v) for v in value_]
+    return value_

@@ -1,0 +1,348 @@
+"""What clusterform asks of an API server, and what the answers mean.
+
+One class over any `Transport`, so that the sandbox and a real server are read by the same code.
+Bodies are bytes in both directions; only metadata is decoded. Sources: docs/server-side-apply.md
+(recorded preconditions and error bodies of kube-apiserver 1.36).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from providers.builtin import Served
+from providers.kube.api import APPLY_PATCH, Request, Response, Transport, TransportError
+from state.errors import ClusterformError
+from state.fields import MANAGER
+from state.live import Absent, Metadata, Observation, Present, Unreadable
+from state.resource import JsonObject, ResourceId, canonical, split_api_version
+
+PAGE = 5000
+"""Objects a LIST page: one round trip for most kinds, bounded memory for the rest."""
+_LIST_RESTARTS = 3
+_NEVER_CURRENT = "1"
+"""A resourceVersion that no object has: an apply that carries it can only create."""
+
+
+class ApiError(ClusterformError):
+    """An answer that is no success. `code` is the class that decides what happens next.
+
+    `api-conflict` another manager owns a field · `api-stale` uid or resourceVersion moved ·
+    `api-exists` a create met an object · `api-not-found` · `api-no-kind` the server does not serve
+    it · `api-invalid` refused for good · `api-forbidden` · `api-unauthorized` ·
+    `api-unavailable` worth trying again · `api-ambiguous` sent, no answer: read back first.
+    """
+
+    def __init__(self, code: str, brief: str, *, status: int = 0, causes: Any = ()) -> None:
+        super().__init__(code, brief)
+        self.status = status
+        self.causes: tuple[JsonObject, ...] = tuple(causes)
+        self.retry_after = 0.0
+
+    @property
+    def conflicts(self) -> tuple[tuple[str, str], ...]:
+        """(manager, field as the server writes it) of an apply conflict."""
+        pattern = re.compile(r'conflict with "([^"]*)"')
+        return tuple(
+            (found.group(1), str(cause.get("field", "")))
+            for cause in self.causes
+            if (found := pattern.match(str(cause.get("message", ""))))
+        )
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    metadata: Metadata
+    kind: str = ""
+    api_version: str = msgspec.field(default="", name="apiVersion")
+
+
+class _ListMeta(msgspec.Struct, frozen=True):
+    continue_: str = msgspec.field(default="", name="continue")
+    resource_version: str = msgspec.field(default="", name="resourceVersion")
+
+
+class _Page(msgspec.Struct, frozen=True):
+    items: list[msgspec.Raw]
+    metadata: _ListMeta = _ListMeta()
+
+
+_PAGE = msgspec.json.Decoder(_Page)
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
+class KubeClient:
+    """One cluster's API. `cluster` is the key that its objects carry in their ids."""
+
+    def __init__(self, cluster: str, transport: Transport, sleep: Callable[[float], None]) -> None:
+        self.cluster = cluster
+        self._transport = transport
+        self._sleep = sleep
+
+    # ------------------------------------------------------------------ reading
+
+    def objects(
+        self, version: str, kind: str, served: Served, *, namespace: str = "", selector: str = ""
+    ) -> Iterator[Present]:
+        """Every object of a kind, by consistent pages; raises `ApiError` when one page fails.
+
+        A caller that stops at an error has not seen the kind: it is unreadable, not shorter.
+        """
+        group = split_api_version(version)[0]
+        for raw in self._pages(_path(version, served, namespace), selector):
+            head = _ENVELOPE.decode(raw)
+            meta = head.metadata
+            id_ = ResourceId(self.cluster, group, kind, meta.namespace, meta.name)
+            yield Present(id=id_, version=version, metadata=meta, raw=bytes(raw))
+
+    def _pages(self, path: str, selector: str) -> list[msgspec.Raw]:
+        for _ in range(_LIST_RESTARTS):
+            items: list[msgspec.Raw] = []
+            token = ""
+            try:
+                while True:
+                    page = _PAGE.decode(self._get(path, selector, token).body)
+                    items += page.items
+                    token = page.metadata.continue_
+                    if not token:
+                        return items
+            except ApiError as error:
+                if error.status != 410:
+                    raise
+        raise ApiError("api-unavailable", f"the list of {path} expired {_LIST_RESTARTS} times")
+
+    def _get(self, path: str, selector: str, token: str) -> Response:
+        query = [("limit", str(PAGE))]
+        if selector:
+            query.append(("labelSelector", selector))
+        if token:
+            query.append(("continue", token))
+        return self._read(Request(method="GET", path=path, query=tuple(query)))
+
+    def get(self, id_: ResourceId, version: str, served: Served) -> Observation:
+        """One object, three-valued. A kind that is not served has no objects."""
+        path = _path(version, served, id_.namespace, id_.name)
+        try:
+            return self._present(id_, version, self._read(Request(method="GET", path=path)).body)
+        except ApiError as error:
+            if error.code in ("api-not-found", "api-no-kind"):
+                return Absent(id_)
+            return Unreadable(id_, error.brief, str(id_))
+
+    def served(self, version: str) -> dict[str, Served]:
+        """Kinds of one API version by discovery; empty when the server does not serve it."""
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        try:
+            answer = self._read(Request(method="GET", path=root))
+        except ApiError as error:
+            if error.code in ("api-no-kind", "api-not-found"):
+                return {}
+            raise
+        resources = msgspec.json.decode(answer.body).get("resources") or ()
+        return {
+            r["kind"]: Served(r["name"], bool(r["namespaced"]))
+            for r in resources
+            if "/" not in r["name"]
+        }
+
+    def api_versions(self) -> tuple[str, ...]:
+        """Every served group version, preferred first in its group: for a full search."""
+        groups = msgspec.json.decode(self._read(Request(method="GET", path="/apis")).body)
+        found = ["v1"]
+        for group in groups.get("groups") or ():
+            found += [v["groupVersion"] for v in group.get("versions") or ()]
+        return tuple(found)
+
+    def uid(self) -> str:
+        """The identity of the cluster: the uid of its `kube-system` namespace; `""` unknown."""
+        id_ = ResourceId(self.cluster, "", "Namespace", "", "kube-system")
+        found = self.get(id_, "v1", Served("namespaces", False))
+        return found.uid if isinstance(found, Present) else ""
+
+    def server_version(self) -> str:
+        """`gitVersion` of the server, or `""` where it does not say."""
+        try:
+            answer = self._read(Request(method="GET", path="/version"))
+        except ApiError:
+            return ""
+        return str(msgspec.json.decode(answer.body).get("gitVersion", ""))
+
+    # ------------------------------------------------------------------ writing
+
+    def apply(
+        self,
+        id_: ResourceId,
+        version: str,
+        served: Served,
+        body: JsonObject,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+        create_only: bool = False,
+    ) -> Present:
+        """Server-side apply. For an update the body carries uid *and* resourceVersion.
+
+        resourceVersion alone would re-create a deleted object; `create_only` sends one that is
+        never current, which every server answers with a conflict if the object exists.
+        """
+        if create_only:
+            body = {**body, "metadata": {**body["metadata"], "resourceVersion": _NEVER_CURRENT}}
+        query = [("fieldManager", MANAGER), ("force", "true" if force else "false")]
+        if dry_run:
+            query.append(("dryRun", "All"))
+        answer = self._write(
+            Request(
+                method="PATCH",
+                path=_path(version, served, id_.namespace, id_.name),
+                query=tuple(query),
+                body=canonical(body),
+                content_type=APPLY_PATCH,
+            ),
+            create_only=create_only,
+            idempotent=dry_run,
+        )
+        return self._present(id_, version, answer.body)
+
+    def delete(
+        self, id_: ResourceId, version: str, served: Served, *, uid: str, resource_version: str = ""
+    ) -> None:
+        """Delete exactly this object, in the background; raises `api-stale` if it is another."""
+        conditions = {"uid": uid}
+        if resource_version:
+            conditions["resourceVersion"] = resource_version
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": conditions,
+        }
+        path = _path(version, served, id_.namespace, id_.name)
+        self._write(Request(method="DELETE", path=path, body=canonical(options)))
+
+    def create(self, version: str, served: Served, body: JsonObject) -> JsonObject:
+        """Plain create, for clusterform's own records and lock; `api-exists` if it is there."""
+        path = _path(version, served, body["metadata"].get("namespace", ""))
+        answer = self._write(
+            Request(method="POST", path=path, query=_MANAGED, body=canonical(body)),
+            create_only=True,
+        )
+        return _decoded(answer)
+
+    def replace(self, version: str, served: Served, body: JsonObject) -> JsonObject:
+        """Compare-and-swap by the resourceVersion in the body; `api-stale` if it moved."""
+        meta = body["metadata"]
+        path = _path(version, served, meta.get("namespace", ""), meta["name"])
+        return _decoded(
+            self._write(Request(method="PUT", path=path, query=_MANAGED, body=canonical(body)))
+        )
+
+    # ------------------------------------------------------------------ answers
+
+    def _present(self, id_: ResourceId, version: str, raw: bytes) -> Present:
+        return Present(id=id_, version=version, metadata=_ENVELOPE.decode(raw).metadata, raw=raw)
+
+    def _read(self, request: Request) -> Response:
+        return self._attempts(request, create_only=False, repeatable=True)
+
+    def _write(
+        self, request: Request, *, create_only: bool = False, idempotent: bool = False
+    ) -> Response:
+        return self._attempts(request, create_only=create_only, repeatable=idempotent)
+
+    def _attempts(self, request: Request, *, create_only: bool, repeatable: bool) -> Response:
+        """Send; try again only what the server certainly did not do, or what only reads."""
+        delay = 0.2
+        for attempt in range(5):
+            try:
+                answer = self._transport.request(request)
+                if answer.status < 300:
+                    return answer
+                error = _error(answer, create_only)
+            except TransportError as cut:
+                code = "api-ambiguous" if cut.sent and not repeatable else "api-unavailable"
+                error = ApiError(code, str(cut))
+            if error.code != "api-unavailable" or attempt == 4:
+                raise error
+            self._sleep(error.retry_after or delay)
+            delay *= 2
+        raise AssertionError("unreachable")
+
+
+_MANAGED = (("fieldManager", MANAGER),)
+
+
+def _decoded(answer: Response) -> JsonObject:
+    decoded: JsonObject = msgspec.json.decode(answer.body)
+    return decoded
+
+
+def _path(version: str, served: Served, namespace: str = "", name: str = "") -> str:
+    parts = ["", "apis" if "/" in version else "api", version]
+    if served.namespaced and namespace:
+        parts += ["namespaces", quote(namespace, safe="")]
+    parts.append(served.plural)
+    if name:
+        parts.append(quote(name, safe=":"))
+    return "/".join(parts)
+
+
+def _error(answer: Response, create_only: bool) -> ApiError:
+    """Classify an error answer (docs/server-side-apply.md, "Error bodies")."""
+    status = _status(answer)
+    reason = str(status.get("reason") or "")
+    details = status.get("details") or {}
+    causes = details.get("causes") or ()
+    code = _CODES.get(answer.status, "api-invalid")
+    if answer.status == 409:
+        code = _conflict_code(reason, causes, create_only)
+    elif answer.status == 404 and not status:
+        code = "api-no-kind"
+    elif answer.status == 422 and any(c.get("field") == "metadata.uid" for c in causes):
+        code = "api-stale"
+    elif answer.status == 500 and reason not in ("InternalError", "ServerTimeout"):
+        code = "api-invalid"  # typing errors of server-side apply: a 500 that is permanent
+    error = ApiError(code, readable(answer, status), status=answer.status, causes=causes)
+    wait = details.get("retryAfterSeconds") or answer.headers.get("retry-after") or 0
+    error.retry_after = min(30.0, float(wait))
+    return error
+
+
+_CODES = {
+    401: "api-unauthorized",
+    403: "api-forbidden",
+    404: "api-not-found",
+    410: "api-expired",
+    429: "api-unavailable",
+    500: "api-unavailable",
+    502: "api-unavailable",
+    503: "api-unavailable",
+    504: "api-unavailable",
+}
+
+
+def _conflict_code(reason: str, causes: Any, create_only: bool) -> str:
+    if any(c.get("reason") == "FieldManagerConflict" for c in causes):
+        return "api-conflict"
+    return "api-exists" if reason == "AlreadyExists" or create_only else "api-stale"
+
+
+def _status(answer: Response) -> JsonObject:
+    try:
+        decoded = msgspec.json.decode(answer.body)
+    except msgspec.DecodeError:
+        return {}
+    return decoded if isinstance(decoded, dict) and decoded.get("kind") == "Status" else {}
+
+
+_VALUE = re.compile(r'Invalid value: (?:"(?:[^"\\]|\\.)*"|\{.*\}|\[.*\]|[^:]*)(?=: |$)', re.DOTALL)
+
+
+def readable(answer: Response, status: JsonObject) -> str:
+    """The server's message, bounded and without the values it quotes: they may be secrets."""
+    message = str(status.get("message") or answer.body.decode("utf-8", "replace")).strip()
+    message = _VALUE.sub("Invalid value", message).partition(" Diff: ")[0]
+    first = " ".join(message.split())
+    return first[:500] + ("…" if len(first) > 500 else "") or f"HTTP {answer.status}"

@@ -1,0 +1,284 @@
+"""The write verbs: what POST, PUT, the three PATCH formats and DELETE do with a body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from providers.kube.api import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Response
+from providers.kube.sandbox import deletion, ownership, writes
+from providers.kube.sandbox.defaulting import fill, integral, prune
+from providers.kube.sandbox.json_patch import Inapplicable, merge_patch, patched
+from providers.kube.sandbox.kinds import Kind
+from providers.kube.sandbox.ownership import ApplyConflicts, Conflict
+from providers.kube.sandbox.session import Session
+from providers.kube.sandbox.statuses import (
+    Cause,
+    Refused,
+    already_exists,
+    answer,
+    bad_request,
+    conflict,
+    failure,
+    invalid,
+    not_carried,
+    not_found,
+    unsupported_media,
+    untyped,
+)
+from providers.kube.sandbox.typing_rules import NotCarried, misfits
+from providers.kube.sandbox.writes import Draft
+from state.resource import GroupKind, JsonObject
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that was routed to a kind."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    subresource: str
+    query: dict[str, str]
+    body: bytes
+    content_type: str
+    may_create: bool = True
+
+    @property
+    def dry_run(self) -> bool:
+        """`dryRun=All`."""
+        return self.query.get("dryRun") == "All"
+
+    @property
+    def manager(self) -> str:
+        """`fieldManager`, or what stands in for the user agent."""
+        return self.query.get("fieldManager") or "clusterform-client"
+
+
+def decoded(body: bytes) -> Any:
+    """The JSON of a request body, numbers normalised."""
+    try:
+        return integral(msgspec.json.decode(body))
+    except msgspec.DecodeError as error:
+        raise bad_request(f"the request body is not JSON: {error}") from error
+
+
+def _object(call: Call) -> JsonObject:
+    value = decoded(call.body)
+    if not isinstance(value, dict) or not isinstance(value.get("metadata", {}), dict):
+        raise bad_request("the request body is not an object")
+    wanted = (call.kind.api_version, call.kind.kind)
+    given = (value.get("apiVersion") or wanted[0], value.get("kind") or wanted[1])
+    if given != wanted:
+        raise bad_request(
+            f"the API version in the data ({given[0]}, Kind={given[1]}) does not match the"
+            f" expected API version ({wanted[0]}, Kind={wanted[1]})"
+        )
+    value["apiVersion"], value["kind"] = wanted
+    _check_identity(call, value.setdefault("metadata", {}))
+    return value
+
+
+def _check_identity(call: Call, metadata: JsonObject) -> None:
+    name = metadata.setdefault("name", call.name)
+    if call.name and name != call.name:
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({call.name})"
+        )
+    if not call.kind.namespaced:
+        metadata.pop("namespace", None)
+    elif metadata.setdefault("namespace", call.namespace) != call.namespace:
+        raise bad_request("the namespace of the provided object does not match the request")
+
+
+def post(session: Session, call: Call) -> Response:
+    """POST: create."""
+    value, kind = _object(call), call.kind
+    metadata = value["metadata"]
+    if not metadata.get("name") and metadata.get("generateName"):
+        metadata["name"] = f"{metadata['generateName']}{session.data.count('name'):05d}"
+    if not metadata.get("name"):
+        told = Cause("Required value: name or generateName is required", "FieldValueRequired",
+                     "metadata.name")  # fmt: skip
+        raise invalid(kind.group_kind, "", [told])
+    if session.get(kind, call.namespace, metadata["name"]) is not None:
+        raise already_exists(kind.plural, kind.group, metadata["name"])
+    writes.check_uid(kind, value, None, metadata["name"])
+    value = writes.detached(value)
+    if kind.custom:
+        value = fill(kind.schema, prune(kind.schema, value))
+    by = writes.writer(session, kind, call.manager)
+    owners = ownership.update(kind.schema, kind.versions, writes.identity(value), value, {}, by)
+    draft = Draft(kind=kind, value=value, owners=owners, dry_run=call.dry_run)
+    return answer(writes.create(session, draft), 201)
+
+
+def put(session: Session, call: Call) -> Response:
+    """PUT: replace, with the resourceVersion as precondition."""
+    value, old = _object(call), _existing(session, call)
+    return _replace(session, call, old, value, needed=True)
+
+
+def _existing(session: Session, call: Call) -> JsonObject:
+    old = session.get(call.kind, call.namespace, call.name)
+    if old is None:
+        raise not_found(call.kind.plural, call.kind.group, call.name)
+    return old
+
+
+def _replace(
+    session: Session, call: Call, old: JsonObject, value: JsonObject, *, needed: bool
+) -> Response:
+    kind, status = call.kind, call.subresource == "status"
+    writes.check_uid(kind, value, old, call.name)
+    writes.check_version(kind, value, old, needed=needed)
+    if status:
+        value = writes.only_status(old, value)
+    cleared = value["metadata"].get("managedFields") == [{}]
+    by = writes.writer(session, kind, call.manager, call.subresource)
+    draft = writes.updated(kind, old, value, by)
+    draft.dry_run = call.dry_run
+    if cleared:
+        draft.owners = {}
+    return answer(writes.replace(session, draft, status=status))
+
+
+def patch(session: Session, call: Call) -> Response:
+    """PATCH, in the format that the content type names."""
+    media = call.content_type.partition(";")[0]
+    if media == APPLY_PATCH:
+        return _apply(session, call)
+    if media == "application/strategic-merge-patch+json" and not call.kind.custom:
+        raise not_carried("strategic merge patches")
+    if media not in (MERGE_PATCH, JSON_PATCH):
+        raise unsupported_media(media)
+    old, change = _existing(session, call), decoded(call.body)
+    try:
+        value = merge_patch(old, change) if media == MERGE_PATCH else patched(old, change)
+    except Inapplicable as error:
+        raise failure(422, "Invalid", str(error)) from error
+    given = (value.get("metadata") or {}).get("resourceVersion")
+    same = given == old["metadata"]["resourceVersion"]
+    return _replace(session, call, old, value, needed=not same and given is not None)
+
+
+def _apply(session: Session, call: Call) -> Response:
+    """Server-side apply."""
+    if not call.query.get("fieldManager"):
+        told = "Required value: is required for apply patch"
+        cause = Cause(told, "FieldValueRequired", "fieldManager")
+        raise invalid(GroupKind("meta.k8s.io", "PatchOptions"), "", [cause])
+    config, kind = _object(call), call.kind
+    if "managedFields" in config["metadata"]:
+        raise bad_request("metadata.managedFields must be nil")
+    _check_types(call, config)
+    old = session.get(kind, call.namespace, call.name)
+    writes.check_uid(kind, config, old, call.name)
+    if old is None:
+        return _apply_new(session, call, config)
+    given = {n: config["metadata"].pop(n) for n in _PRECONDITIONS if n in config["metadata"]}
+    by = writes.writer(session, kind, call.manager, call.subresource)
+    owners = ownership.decode(old["metadata"].get("managedFields"))
+    force = call.query.get("force") == "true"
+    try:
+        applied = ownership.apply(
+            kind.schema, kind.versions, writes.bare(old), config, owners, by,
+            force=force, exists=True,
+        )  # fmt: skip
+    except ApplyConflicts as error:
+        raise _conflicts(error.conflicts) from error
+    writes.check_version(kind, {"metadata": given}, old, needed=False)
+    draft = Draft(
+        kind=kind,
+        value=writes.detached(applied.value),
+        owners=applied.owners,
+        dry_run=call.dry_run,
+        old=old,
+        old_owners=owners,
+    )
+    return answer(writes.replace(session, draft, status=call.subresource == "status"))
+
+
+_PRECONDITIONS = ("uid", "resourceVersion", "creationTimestamp", "generation", "selfLink")
+
+
+def _apply_new(session: Session, call: Call, config: JsonObject) -> Response:
+    kind = call.kind
+    if call.subresource:
+        raise not_found(kind.plural, kind.group, call.name)
+    by = writes.writer(session, kind, call.manager)
+    applied = ownership.apply(
+        kind.schema, kind.versions, writes.identity(config), config, {}, by,
+        force=True, exists=False,
+    )  # fmt: skip
+    draft = Draft(
+        kind=kind,
+        value=writes.detached(applied.value),
+        owners=applied.owners,
+        dry_run=call.dry_run,
+    )
+    return answer(writes.create(session, draft), 201)
+
+
+def _check_types(call: Call, config: JsonObject) -> None:
+    kind = call.kind
+    try:
+        found = list(misfits(kind.schema, config))
+    except NotCarried as error:
+        raise not_carried(f"the field {error} of {kind.text}") from error
+    if found:
+        where = f"{call.namespace}/{call.name}; {kind.text}"
+        listed = found[0] if len(found) == 1 else "\n".join(["errors:", *("  " + f for f in found)])
+        raise untyped(f"failed to create typed patch object ({where}): {listed}")
+
+
+def _conflicts(conflicts: tuple[Conflict, ...]) -> Refused:
+    """The 409 of an apply that was not forced, word for word."""
+    if len(conflicts) == 1:
+        told = f"conflict with {conflicts[0].who}: {conflicts[0].field}"
+        message = f"Apply failed with 1 conflict: {told}"
+    else:
+        by: dict[str, list[str]] = {}
+        for found in conflicts:
+            by.setdefault(found.who, []).append(f"- {found.field}")
+        lines = [line for who in sorted(by) for line in (f"conflicts with {who}:", *by[who])]
+        message = f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)
+    causes = [Cause(f"conflict with {c.who}", "FieldManagerConflict", c.field) for c in conflicts]
+    return failure(409, "Conflict", message, causes=causes)
+
+
+def delete(session: Session, call: Call) -> Response:
+    """DELETE, with preconditions and a propagation policy."""
+    kind, value = call.kind, _existing(session, call)
+    options: JsonObject = decoded(call.body) if call.body else {}
+    _check_deletable(kind, value, options.get("preconditions") or {})
+    for admission in session.engine.admissions.validating:
+        session.warnings += admission(value, None, "DELETE", session.engine.world(session))
+    dry_run = call.dry_run or options.get("dryRun") == ["All"]
+    default = "Orphan" if options.get("orphanDependents") else "Background"
+    policy = options.get("propagationPolicy") or call.query.get("propagationPolicy") or default
+    if dry_run or deletion.delete(session, kind, value, policy):
+        details = {"name": call.name, "kind": kind.plural, "uid": value["metadata"]["uid"]}
+        if kind.group:
+            details["group"] = kind.group
+        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+        return answer({**status, "details": details})
+    return answer(session.get(kind, call.namespace, call.name) or value)
+
+
+def _check_deletable(kind: Kind, value: JsonObject, wanted: JsonObject) -> None:
+    metadata, name = value["metadata"], value["metadata"]["name"]
+    uid, version = wanted.get("uid"), wanted.get("resourceVersion")
+    if uid and uid != metadata["uid"]:
+        why = (
+            f"the UID in the precondition ({uid}) does not match the UID in record"
+            f" ({metadata['uid']}). The object might have been deleted and then recreated"
+        )
+        raise conflict(kind.kind, kind.group, name, why)
+    if version and version != metadata["resourceVersion"]:
+        why = (
+            f"the ResourceVersion in the precondition ({version}) does not match the"
+            f" ResourceVersion in record ({metadata['resourceVersion']}). The object might have"
+            " been modified"
+        )
+        raise conflict(kind.kind, kind.group, name, why)

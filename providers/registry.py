@@ -1,0 +1,42 @@
+"""Which rules hold for a kind: the tables of all providers put together."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from providers import bootstrap, capi, controlplane, management
+from providers.base import NO_RULES, Fact, Impact, KindRules
+from providers.infrastructure import docker, generic
+from state.resource import GroupKind, JsonObject
+
+_TABLES = (
+    management.KINDS,
+    capi.KINDS,
+    bootstrap.KINDS,
+    controlplane.KINDS,
+    docker.KINDS,
+)
+
+
+@lru_cache(maxsize=1024)
+def rules(group: str, kind: str) -> KindRules:
+    """The rules of a kind: its own table, else the contract's, else none."""
+    key = GroupKind(group, kind)
+    for table in _TABLES:
+        found = table.get(key)
+        if found is not None:
+            return found
+    return generic.rules(group, kind) or NO_RULES
+
+
+def impact(
+    kind: GroupKind, before: JsonObject | None, after: JsonObject, fact: Fact
+) -> Impact | None:
+    """What a change does to the machines of their owner; None for kinds that own no machines."""
+    if kind == capi.MACHINE_DEPLOYMENT:
+        return capi.machine_deployment_impact(before, after, fact)
+    if kind == controlplane.KUBEADM:
+        return controlplane.kubeadm_impact(before, after, fact)
+    if kind in (capi.MACHINE_POOL, capi.CLUSTER, capi.CLUSTER_CLASS, capi.MACHINE):
+        return capi.provider_defined_impact(kind, before, after, fact)
+    return None

@@ -1,0 +1,309 @@
+"""Sensitive values: where they stand, how they leave a body, and how they are read back.
+
+A value leaves its document the moment it is parsed and is never written anywhere; what stays is a
+`SecretRef` to the file it came from (semantics 30). `Resolver` reads it back, in memory, for the
+comparison and the write. No message here quotes a value.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from providers import git, yamldoc
+from state.errors import ClusterformError
+from state.resource import FieldPath, GitBlob, JsonObject, SecretRef, WorktreeFile, path_text
+
+Patterns = tuple[FieldPath, ...]
+"""Field paths in which `f:*` stands for every key and `i:*` for every item."""
+
+_KUBEADM = (
+    ("f:files", "i:*", "f:content"),
+    ("f:users", "i:*", "f:passwd"),
+    ("f:initConfiguration", "f:bootstrapTokens", "i:*", "f:token"),
+    ("f:initConfiguration", "f:certificateKey"),
+    ("f:joinConfiguration", "f:controlPlane", "f:certificateKey"),
+    ("f:joinConfiguration", "f:discovery", "f:bootstrapToken", "f:token"),
+    ("f:joinConfiguration", "f:discovery", "f:tlsBootstrapToken"),
+    ("f:joinConfiguration", "f:discovery", "f:file", "f:kubeConfig", "f:user", "f:token"),
+    ("f:ignition", "f:containerLinuxConfig", "f:additionalConfig"),
+)
+_FILES = (("f:files", "i:*", "f:content"),)
+_SPEC: FieldPath = ("f:spec",)
+_TEMPLATE: FieldPath = ("f:spec", "f:template", "f:spec")
+
+
+def _below(prefix: FieldPath, patterns: Patterns) -> Patterns:
+    return tuple((*prefix, *pattern) for pattern in patterns)
+
+
+_BOOTSTRAP, _CONTROL_PLANE = "bootstrap.cluster.x-k8s.io", "controlplane.cluster.x-k8s.io"
+SENSITIVE: dict[tuple[str, str], Patterns] = {
+    (_BOOTSTRAP, "KubeadmConfig"): _below(_SPEC, _KUBEADM),
+    (_BOOTSTRAP, "KubeadmConfigTemplate"): _below(_TEMPLATE, _KUBEADM),
+    (_CONTROL_PLANE, "KubeadmControlPlane"): _below((*_SPEC, "f:kubeadmConfigSpec"), _KUBEADM),
+    (_CONTROL_PLANE, "KubeadmControlPlaneTemplate"): _below(
+        (*_TEMPLATE, "f:kubeadmConfigSpec"), _KUBEADM
+    ),
+    (_BOOTSTRAP, "RKE2Config"): _below(_SPEC, _FILES),
+    (_BOOTSTRAP, "RKE2ConfigTemplate"): _below(_TEMPLATE, _FILES),
+    (_CONTROL_PLANE, "RKE2ControlPlane"): _below(_SPEC, _FILES),
+    (_BOOTSTRAP, "TalosConfig"): ((*_SPEC, "f:data"),),
+    (_BOOTSTRAP, "TalosConfigTemplate"): ((*_TEMPLATE, "f:data"),),
+}
+"""Sensitive fields by group and kind. Core Secrets have their own rule, `extract`."""
+
+
+def sensitive(group: str, kind: str) -> Patterns:
+    """The default table. A `Secret` of another group than core is no core Secret."""
+    return SENSITIVE.get((group, kind), ())
+
+
+class Extracted(NamedTuple):
+    """A value that left a body."""
+
+    path: FieldPath
+    """Where it belongs in the body that is applied."""
+    source: FieldPath
+    """Where it stands in the document."""
+    transform: str
+
+
+class NotText(NamedTuple):
+    """A sensitive field that does not hold a string."""
+
+    path: FieldPath
+
+
+def extract(
+    group: str, kind: str, body: JsonObject, patterns: Patterns
+) -> list[Extracted | NotText]:
+    """Remove the sensitive values from a body; the mappings that held them stay."""
+    if not group and kind == "Secret":
+        return _extract_secret(body)
+    found: list[Extracted | NotText] = []
+    for pattern in patterns:
+        for holder, path in _holders(body, pattern[:-1], ()):
+            names = _names(holder, pattern[-1])
+            found += [_take(holder, name, (*path, f"f:{name}")) for name in names]
+    return found
+
+
+def _extract_secret(body: JsonObject) -> list[Extracted | NotText]:
+    """`stringData` is folded into `data` as the server does it: sent as it is, we would own
+    `f:stringData` and never prune a key of `data` (control-plane.md §4.1)."""
+    found: dict[str, Extracted | NotText] = {}
+    wrong: list[Extracted | NotText] = []
+    for field, transform in (("data", "plain"), ("stringData", "base64")):
+        holder = body.pop(field, None)
+        if holder is not None and not isinstance(holder, dict):
+            wrong.append(NotText((f"f:{field}",)))
+            continue
+        for name, value in (holder or {}).items():
+            source = (f"f:{field}", f"f:{name}")
+            if value is None:
+                continue
+            text = isinstance(value, str)
+            path = ("f:data", f"f:{name}")
+            found[name] = Extracted(path, source, transform) if text else NotText(source)
+    if found:
+        body["data"] = {}
+    return [*wrong, *(found[name] for name in sorted(found))]
+
+
+def _take(holder: JsonObject, name: str, path: FieldPath) -> Extracted | NotText:
+    value = holder.pop(name)
+    return Extracted(path, path, "plain") if isinstance(value, str) else NotText(path)
+
+
+def _names(holder: Any, element: str) -> list[str]:
+    if not isinstance(holder, dict) or not element.startswith("f:"):
+        return []
+    names = list(holder) if element == "f:*" else [element[2:]]
+    return [name for name in names if holder.get(name) is not None]
+
+
+def _holders(value: Any, pattern: FieldPath, path: FieldPath) -> Iterator[tuple[Any, FieldPath]]:
+    if not pattern:
+        yield value, path
+        return
+    element, rest = pattern[0], pattern[1:]
+    if isinstance(value, list) and element == "i:*":
+        for index, item in enumerate(value):
+            yield from _holders(item, rest, (*path, f"i:{index}"))
+    elif isinstance(value, dict):
+        for name in _names(value, element):
+            yield from _holders(value[name], rest, (*path, f"f:{name}"))
+
+
+class Pins:
+    """HMACs of uncommitted files under a key that never leaves this machine.
+
+    A plain hash would let anybody who reads a plan test guesses of a short secret.
+    """
+
+    def __init__(self, key_dir: Path) -> None:
+        self._folder = key_dir
+        self._key = b""
+
+    def pin(self, path: str, content: bytes) -> str:
+        """The pin of a file; makes the key where there is none yet."""
+        if not self._key:
+            self._key = _read_key(self._folder) or _make_key(self._folder)
+        return self._mac(path, content)
+
+    def matches(self, path: str, content: bytes, pin: str) -> bool:
+        """The file is what it was when it was pinned, on this machine."""
+        if not self._key:
+            self._key = _read_key(self._folder)
+        return bool(self._key) and hmac.compare_digest(self._mac(path, content), pin)
+
+    def _mac(self, path: str, content: bytes) -> str:
+        return hmac.new(self._key, path.encode() + b"\0" + content, hashlib.sha256).hexdigest()
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder for this user alone that ignores itself in Git, unless it is there."""
+    if folder.exists():
+        return
+    above = folder.parent.exists()
+    private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if above:
+        (folder / ".gitignore").write_text("*\n")
+
+
+def _read_key(folder: Path) -> bytes:
+    path = folder / "key"
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise _bad_key(path, error.strerror or "unreadable") from None
+    with open(handle, "rb") as file:
+        found = os.fstat(handle)
+        if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.geteuid():
+            raise _bad_key(path, "it belongs to or can be read by somebody else")
+        key = file.read(64)
+    if len(key) != 32:
+        raise _bad_key(path, "it is damaged")
+    return key
+
+
+def _bad_key(path: Path, why: str) -> ClusterformError:
+    return ClusterformError(
+        "bad-key",
+        f"the key that pins uncommitted secrets cannot be used: {why}",
+        hint="delete it; plans made with it must be made again",
+        where=str(path),
+    )
+
+
+def _make_key(folder: Path) -> bytes:
+    private_folder(folder)
+    folder.chmod(0o700)
+    fresh = folder / f"key.{os.getpid()}.{os.urandom(4).hex()}"
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(handle, "wb") as file:
+            file.write(os.urandom(32))
+        # A link appears whole, and the first of two processes wins.
+        os.link(fresh, folder / "key")
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return _read_key(folder)
+
+
+class Resolver:
+    """Reads sensitive values back; keeps the parsed files, in memory, as long as it lives."""
+
+    def __init__(self, root: Path, key_dir: Path) -> None:
+        self._root = root
+        self._pins = Pins(key_dir)
+        self._files: dict[GitBlob | WorktreeFile, list[yamldoc.Document]] = {}
+
+    def resolve(self, ref: SecretRef) -> str:
+        """The value, transformed as its body needs it. Raises ClusterformError('secret-moved')."""
+        if ref.source not in self._files:
+            content = self._content(ref.source)
+            documents, _ = yamldoc.parse(content, ref.source.path, yamldoc.COMPONENTS)
+            self._files[ref.source] = documents
+        for document in self._files[ref.source]:
+            if (document.index, document.item) == (ref.document, ref.item):
+                value = _value(document.body, ref.path)
+                if isinstance(value, str):
+                    return _transformed(value, ref.transform)
+        raise _moved(ref.source.path, f"it has no text at {path_text(ref.path)}")
+
+    def _content(self, source: GitBlob | WorktreeFile) -> bytes:
+        if isinstance(source, GitBlob):
+            try:
+                return git.read_blob(self._root, source.blob)
+            except ClusterformError as error:
+                raise _moved(source.path, f"{error.brief}; fetch the commit it is in") from error
+        try:
+            content = git.read_file(self._root, source.path)
+        except ClusterformError as error:
+            raise _moved(source.path, error.brief) from error
+        if not self._pins.matches(source.path, content, source.pin):
+            raise _moved(source.path, "it changed since, or the plan is from another machine")
+        return content
+
+
+def resolve(ref: SecretRef, root: Path, key_dir: Path) -> str:
+    """One value; for many, keep a `Resolver`."""
+    return Resolver(root, key_dir).resolve(ref)
+
+
+def _value(body: Any, path: FieldPath) -> Any:
+    for element in path:
+        tag, name = element[0], element[2:]
+        if tag == "f" and isinstance(body, dict):
+            body = body.get(name)
+        elif tag == "i" and isinstance(body, list) and int(name) < len(body):
+            body = body[int(name)]
+        else:
+            return None
+    return body
+
+
+def _transformed(value: str, transform: str) -> str:
+    return base64.b64encode(value.encode()).decode() if transform == "base64" else value
+
+
+def _moved(path: str, why: str) -> ClusterformError:
+    return ClusterformError(
+        "secret-moved",
+        f"a secret in {path} is not what the plan was made from",
+        detail=why,
+        hint="commit the file, so that the plan holds anywhere, or make a new plan here",
+        where=path,
+    )
+
+
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def sensitive_paths(group: str, kind: str, body: JsonObject) -> list[FieldPath]:
+    """Where sensitive values stand in this body, live or desired: nothing there may be shown.
+
+    The client-side apply annotation counts: it holds a copy of the whole object.
+    """
+    found: list[FieldPath] = []
+    if not group and kind == "Secret":
+        found += [(f"f:{f}", f"f:{n}") for f in ("data", "stringData") for n in body.get(f) or ()]
+    for pattern in sensitive(group, kind):
+        for holder, path in _holders(body, pattern[:-1], ()):
+            found += [(*path, f"f:{name}") for name in _names(holder, pattern[-1])]
+    if _LAST_APPLIED in (body["metadata"].get("annotations") or {}):
+        found.append(("f:metadata", "f:annotations", f"f:{_LAST_APPLIED}"))
+    return found

@@ -1,0 +1,90 @@
+"""What the user declares about the fleet as a whole: the content of `clusterform.yaml`.
+
+Decoded and checked by `planner.fleetfile`; the meaning of each field is in docs/fleet-file.md.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from state.resource import FieldPath, GroupKind
+
+
+class Guards(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits that refuse a plan (product.md, "Guard rails"). None: no limit."""
+
+    destroy_clusters: Literal["deny", "allow"] = "deny"
+    max_clusters_changed: int | None = 25
+    max_machines_replaced: int | None = 200
+    max_deletes_percent: int | None = 5
+
+
+class IgnoreRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields that somebody else keeps (semantics 12)."""
+
+    kind: str
+    """`MachineDeployment`, or `MachineDeployment.cluster.x-k8s.io`."""
+    paths: tuple[FieldPath, ...]
+    when: Literal["", "autoscaler-annotations"] = ""
+    """`""`: always; else only for objects with the autoscaler's size annotations."""
+
+    def matches(self, kind: GroupKind) -> bool:
+        """The rule is about this kind."""
+        return self.kind in (kind.kind, str(kind))
+
+
+ProviderType = Literal[
+    "CoreProvider",
+    "BootstrapProvider",
+    "ControlPlaneProvider",
+    "InfrastructureProvider",
+    "AddonProvider",
+    "CertManager",
+]
+_PREFIX: dict[str, str] = {
+    "BootstrapProvider": "bootstrap-",
+    "ControlPlaneProvider": "control-plane-",
+    "InfrastructureProvider": "infrastructure-",
+    "AddonProvider": "addon-",
+}
+
+
+class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider that a management cluster runs, as its providers file lists it."""
+
+    management: str
+    name: str
+    type: ProviderType
+    version: str
+    path: str
+    """A component file, or a folder of them, relative to the fleet's root."""
+
+    @property
+    def tag(self) -> str:
+        """Its name among all providers, as clusterctl labels it: `infrastructure-docker`."""
+        return f"{_PREFIX.get(self.type, '')}{self.name}"
+
+
+class ManagementSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One management cluster."""
+
+    name: str
+    paths: tuple[str, ...]
+    """Folders or files of its manifests, relative to the fleet's root."""
+    providers: str = ""
+    """Its providers file; `""`: none declared."""
+    sandbox: bool = True
+    """It is the built-in one; the only sort in this version."""
+
+
+class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet."""
+
+    name: str
+    management: tuple[ManagementSpec, ...]
+    guards: Guards = Guards()
+    ignore: tuple[IgnoreRule, ...] = ()
+    path: str = ""
+    """Of the Fleet file; `""` where there is none and a folder of manifests was taken as it is."""
