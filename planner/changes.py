@@ -259,6 +259,8 @@ class Totals(Frozen, frozen=True, kw_only=True):
     resources: int = 0
     unreadable: int = 0
     unproven: int = 0
+    ignored: int = 0
+    """Fields left alone by `ignore` rules."""
 
 
 class Plan(Frozen, frozen=True, kw_only=True):

@@ -104,11 +104,13 @@ class Comparer:
         dry_run: DryRun,
         recorded_leaf: Callable[[Any], dict[str, str]],
         line_of: Callable[[Resource, FieldPath], str],
+        always: bool = False,
     ) -> None:
         self._ignore = tuple(ignore)
         self._dry_run = dry_run
         self._leaves_of = recorded_leaf
         self._line_of = line_of
+        self._always = always
 
     def compare(
         self,
@@ -128,7 +130,7 @@ class Comparer:
             ignored=ignored,
         )
         proof = prove(full, live)
-        if proof is Proof.UNCHANGED:
+        if proof is Proof.UNCHANGED and not self._always:
             return result
         takes, conflicts = split_conflicts(full, live)
         result.takes, result.conflicts = takes, conflicts

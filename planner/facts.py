@@ -49,9 +49,9 @@ class FactReader:
         self._versions: dict[str, dict[str, str]] = {}
         self._served: dict[tuple[str, str], dict[str, Served]] = {}
 
-    def forget(self) -> None:
-        """Read anew from now on: at apply, facts are compared with those of the plan."""
-        self._around.clear()
+    def forget(self, unit: str) -> None:
+        """Read this unit anew: at apply, facts are compared with those of the plan."""
+        self._around.pop(unit, None)
 
     def of_owner(self, owner: ResourceId, unit: str) -> Fact:
         """The facts around one owner of machines in its cluster's unit."""

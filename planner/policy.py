@@ -1,4 +1,4 @@
-"""Guards: limits that refuse a plan, with numbers and the way to allow it (docs/semantics.md 7, 32).
+"""Guards: limits that refuse a plan, and the way to allow it (docs/semantics.md 7, 32).
 
 A guard that refuses does not hide the plan: it is shown whole, and apply will not start.
 """

@@ -10,29 +10,16 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-import msgspec
-
 from planner.render import Scopes
 from providers.builtin import Served
 from providers.kube.client import ApiError, KubeClient
+from providers.kube.fleet import NoAccess, NotYet
 from state.errors import ClusterformError
 from state.live import Absent, Observation, Present, Unreadable
 from state.resource import GroupKind, ResourceId, split_api_version
 
 PARALLEL_READS = 4
 """LISTs in flight: enough to hide latency; more threads in one process are slower (measured)."""
-
-
-class NoAccess(msgspec.Struct, frozen=True):
-    """A cluster whose API cannot be reached by us, and why."""
-
-    reason: str
-
-
-class NotYet(msgspec.Struct, frozen=True):
-    """A workload cluster that is proven to have no API yet: an empty world (semantics 6)."""
-
-    reason: str
 
 
 class KubeFleet(Protocol):

@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 import yaml
-from yaml._yaml import CParser
 from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
@@ -49,15 +48,8 @@ from state.errors import ClusterformError
 from state.resource import FieldPath, JsonObject
 
 __all__ = [
-    "COMPONENTS",
-    "MANIFEST",
-    "Document",
-    "Finding",
-    "Limits",
-    "line_of",
-    "parse",
-    "position_of",
-]
+    "COMPONENTS", "MANIFEST", "Document", "Finding", "Limits", "line_of", "parse", "position_of",
+]  # fmt: skip
 
 CORE = "tag:yaml.org,2002:"
 
@@ -395,13 +387,14 @@ def is_list(body: JsonObject) -> bool:
 
 def events(content: bytes) -> Callable[[], Any]:
     """A function that gives libyaml's next event, None after the last."""
-    if not yaml.__with_libyaml__:
+    try:
+        from yaml._yaml import CParser
+    except ImportError:
         raise ClusterformError(
             "no-libyaml",
             "PyYAML is installed without libyaml",
             detail="Its pure Python parser is ten times slower and accepts other files.",
             hint="install a PyYAML wheel for this platform: pip install --force-reinstall PyYAML",
-        )
-    parser = CParser(content)
-    next_event: Callable[[], Any] = parser.get_event
+        ) from None
+    next_event: Callable[[], Any] = CParser(content).get_event
     return next_event

@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MANIFEST = Limits()
-COMPONENTS = Limits(file_bytes=16 * MIB, nodes=2_000_000)
+COMPONENTS = Limits(file_bytes=8 * MIB, nodes=1_000_000)
 """For provider components: releases of CAPI providers are single files of several MiB of CRDs."""
 
 

@@ -58,7 +58,7 @@ def descend(node: Node | None, element: str) -> tuple[Node | None, Mark | None]:
     tag, rest = element[0], element[2:]
     if node is not None and node.kind == "mapping" and tag == "f":
         return _member(node, rest)
-    if node is not None and node.kind == "list":
+    if node is not None and node.kind == "list" and tag in "ikv":
         for index, item in enumerate(node.items):
             if index == int(rest) if tag == "i" else _is_item(item, tag, rest):
                 return item, item.mark
@@ -122,4 +122,4 @@ def _is_item(node: Node, tag: str, wanted: str) -> bool:
         return node.kind == "scalar" and canonical(node.value()).decode() == wanted
     keys = msgspec.json.decode(wanted)
     members = ((descend(node, f"f:{name}")[0], value) for name, value in keys.items())
-    return tag == "k" and all(found is not None and found.value() == v for found, v in members)
+    return all(found is not None and found.value() == v for found, v in members)

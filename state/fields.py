@@ -6,6 +6,7 @@ Source: sigs.k8s.io/structured-merge-diff, fieldpath/serialize.go. A set is a JS
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -129,7 +130,7 @@ def key_matches(item: Any, keys: dict[str, Any]) -> bool:
 def set_at(body: JsonObject, path: FieldPath, value: Any) -> None:
     """Put `value` at `path`, making the maps on the way. Lists on the way must be there."""
     node: Any = body
-    for element, following in zip(path, path[1:], strict=False):
+    for element, following in itertools.pairwise(path):
         below = _child(node, element)
         if below is MISSING:
             if element[0] != "f" or following[0] != "f":

@@ -45,10 +45,7 @@ def fingerprint(
 
 def _hash(live: Present, path: FieldPath, sensitive: bool) -> str:
     value = value_at(live.body, path)
-    if value is MISSING:
-        shown = b"-"
-    else:
-        shown = b"+" if sensitive else canonical(value)
+    shown = b"-" if value is MISSING else b"+" if sensitive else canonical(value)
     return digest(shown, *(o.encode() for o in owners(live, path)))[:16]
 
 

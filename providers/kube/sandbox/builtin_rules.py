@@ -128,7 +128,8 @@ def _base64(text: str) -> str:
 def _service(value: JsonObject, old: JsonObject | None, session: Session) -> None:
     spec = _inner(value, "spec")
     for port in spec.get("ports") or ():
-        port.setdefault("targetPort", port.get("port"))
+        port.setdefault("port", 0)
+        port.setdefault("targetPort", port["port"])
     if spec.get("type") == "ExternalName":
         return
     spec.setdefault("internalTrafficPolicy", "Cluster")
@@ -210,6 +211,38 @@ _DEFAULTS: dict[str, Rule] = {
     "MutatingWebhookConfiguration": _mutating,
     "CustomResourceDefinition": _crd,
 }
+
+_REQUIRED: dict[str, tuple[str, ...]] = {
+    "Deployment": ("spec.selector", "spec.template.spec.containers"),
+    "DaemonSet": ("spec.selector", "spec.template.spec.containers"),
+    "StatefulSet": ("spec.selector", "spec.template.spec.containers"),
+    "ReplicaSet": ("spec.selector",),
+    "Job": ("spec.template.spec.containers",),
+    "CronJob": ("spec.schedule", "spec.jobTemplate.spec.template.spec.containers"),
+    "Pod": ("spec.containers",),
+    "RoleBinding": ("roleRef",),
+    "ClusterRoleBinding": ("roleRef",),
+    "StorageClass": ("provisioner",),
+    "HorizontalPodAutoscaler": ("spec.scaleTargetRef", "spec.maxReplicas"),
+    "CustomResourceDefinition": (
+        *("spec.group", "spec.names.plural", "spec.names.kind", "spec.scope", "spec.versions"),
+    ),
+}
+
+
+def required(kind: str, value: JsonObject) -> Iterator[Cause]:
+    """Fields that a built-in object cannot do without."""
+    for path in _REQUIRED.get(kind, ()):
+        if not _at(value, path):
+            yield Cause("Required value", "FieldValueRequired", path)
+            return
+    if kind == "CustomResourceDefinition":
+        spec, name = value["spec"], value["metadata"]["name"]
+        if name != f"{spec['names']['plural']}.{spec['group']}":
+            shown = canonical(name).decode()
+            told = f'Invalid value: {shown}: must be spec.names.plural+"."+spec.group'
+            yield Cause(told, "FieldValueInvalid", "metadata.name")
+
 
 _IMMUTABLE: dict[str, tuple[str, ...]] = {
     "Deployment": ("spec.selector",),

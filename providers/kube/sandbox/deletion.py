@@ -75,7 +75,7 @@ def _settle(session: Session, kind: Kind, value: JsonObject) -> bool:
         return current is None
     if (kind.group, kind.plural) in _EMPTYING:
         held = current["metadata"].get("finalizers")
-        if not held and not _contents(session, kind, current):
+        if not held and _emptied(session, kind, current):
             erase(session, kind, current)
             return True
         return False
@@ -89,6 +89,12 @@ def _settle(session: Session, kind: Kind, value: JsonObject) -> bool:
         return False
     erase(session, kind, current)
     return True
+
+
+def _emptied(session: Session, kind: Kind, value: JsonObject) -> bool:
+    if kind.plural == "namespaces":
+        return session.data.empty(session.server, value["metadata"]["name"])
+    return not _contents(session, kind, value)
 
 
 def _contents(session: Session, kind: Kind, value: JsonObject) -> list[Where]:

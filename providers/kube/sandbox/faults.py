@@ -111,4 +111,6 @@ def refusal(fault: Fault) -> Response | None:
 def _status(fault: Fault) -> Refused:
     if fault.status == 429 and not fault.reason:
         return too_many_requests()
-    return failure(fault.status, fault.reason, fault.message or f"injected HTTP {fault.status}")
+    message = fault.message or f"injected HTTP {fault.status}"
+    retry = {"retryAfterSeconds": 1 if fault.status == 429 else ""}
+    return failure(fault.status, fault.reason, message, details=retry)

@@ -24,11 +24,19 @@ MEMBER: FieldSet = {".": {}}
 _decode = msgspec.json.decode
 
 
+_ESCAPED = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
+
+
+def _go_json(value: object) -> str:
+    """JSON as Go's encoder writes it: `<`, `>` and `&` escaped (recorded ClusterClass entries)."""
+    return canonical(value).decode().translate(_ESCAPED)
+
+
 @lru_cache(maxsize=65536)
 def _spelled(element: str) -> str:
     """The server's spelling of an element: canonical JSON after `k:` and `v:`."""
     if element[:2] in ("k:", "v:"):
-        return element[:2] + canonical(_decode(element[2:])).decode()
+        return element[:2] + _go_json(_decode(element[2:]))
     return element
 
 
@@ -136,11 +144,11 @@ def below(schema: Schema, element: str) -> Schema:
 def item_element(schema: Schema, item: object) -> str:
     """The path element of a set's or associative list's item."""
     if schema.listing == "set":
-        return "v:" + canonical(item).decode()
+        return "v:" + _go_json(item)
     if not isinstance(item, dict):
-        return "v:" + canonical(item).decode()
+        return "v:" + _go_json(item)
     keys = {key: _key(schema, key, item) for key in schema.keys}
-    return "k:" + canonical({k: v for k, v in keys.items() if v is not msgspec.UNSET}).decode()
+    return "k:" + _go_json({k: v for k, v in keys.items() if v is not msgspec.UNSET})
 
 
 def _key(schema: Schema, key: str, item: JsonObject) -> Any:

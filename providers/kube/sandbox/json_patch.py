@@ -32,7 +32,10 @@ def patched(value: JsonObject, operations: Any) -> JsonObject:
         raise Inapplicable("a JSON patch is a list of operations")
     result = copy.deepcopy(value)
     for operation in operations:
-        _perform(result, operation)
+        try:
+            _perform(result, operation)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise Inapplicable("not an operation of a JSON patch") from error
     return result
 
 

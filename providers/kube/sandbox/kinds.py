@@ -7,14 +7,9 @@ from typing import Any
 
 import msgspec
 
-from providers.kube.sandbox.builtin_types import (
-    APPS,
-    CORE,
-    EXTENSION,
-    METADATA,
-    POLICY,
-    TypeTable,
-)
+from providers.kube.sandbox.builtin_core import CORE, METADATA
+from providers.kube.sandbox.builtin_others import APPS, EXTENSION, POLICY
+from providers.kube.sandbox.builtin_types import TypeTable
 from providers.kube.sandbox.schema import ANY, Schema, compile_openapi
 from state.resource import GroupKind, JsonObject, canonical
 
@@ -53,17 +48,20 @@ apiregistration.k8s.io v1 APIService apiservices - status -
 admissionregistration.k8s.io v1 MutatingWebhookConfiguration mutatingwebhookconfigurations - - g
 admissionregistration.k8s.io v1 ValidatingWebhookConfiguration validatingwebhookconfigurations - - g
 admissionregistration.k8s.io v1 ValidatingAdmissionPolicy validatingadmissionpolicies - status g
-admissionregistration.k8s.io v1 ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings - - g
+admissionregistration.k8s.io v1 ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings
+  - - g
 """
 
 _SAME_TYPE = {"ClusterRoleBinding": "RoleBinding"}
 
 UNLISTED_GROUPS = frozenset(
-    ("apps", "batch", "autoscaling", "policy", "events.k8s.io", "discovery.k8s.io")
-    + ("networking.k8s.io", "storage.k8s.io", "rbac.authorization.k8s.io", "node.k8s.io")
-    + ("coordination.k8s.io", "certificates.k8s.io", "scheduling.k8s.io", "resource.k8s.io")
-    + ("authentication.k8s.io", "authorization.k8s.io", "flowcontrol.apiserver.k8s.io")
-    + ("admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "")
+    (
+        *("", "apps", "batch", "autoscaling", "policy", "events.k8s.io", "discovery.k8s.io"),
+        *("networking.k8s.io", "storage.k8s.io", "rbac.authorization.k8s.io", "node.k8s.io"),
+        *("coordination.k8s.io", "certificates.k8s.io", "scheduling.k8s.io", "resource.k8s.io"),
+        *("authentication.k8s.io", "authorization.k8s.io", "flowcontrol.apiserver.k8s.io"),
+        *("admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io"),
+    )
 )
 """Groups of a real server: a resource of theirs that the table lacks is 501, not 404."""
 
@@ -113,7 +111,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 @lru_cache(maxsize=1)
 def builtin_kinds() -> dict[tuple[str, str], Kind]:
     """The built-in kinds by (group, plural)."""
-    rows = [line.split(" ") for line in _BUILT_IN.strip().splitlines()]
+    rows = [line.split(" ") for line in _BUILT_IN.strip().replace("\n  ", " ").splitlines()]
     return {(row[0].strip('"'), row[3]): _builtin(*row) for row in rows}
 
 

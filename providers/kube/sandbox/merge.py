@@ -44,7 +44,8 @@ def merge(schema: Schema, live: object, config: object) -> Any:
     if granular_map(schema, config) or (config is None and granular_map(schema, live)):
         return _merge_maps(schema, live if isinstance(live, dict) else {}, config or {})
     if granular_list(schema, config) or (config is None and granular_list(schema, live)):
-        return _merge_lists(schema, live if isinstance(live, list) else [], config or [])
+        wanted = config if isinstance(config, list) else []
+        return _merge_lists(schema, live if isinstance(live, list) else [], wanted)
     return config
 
 

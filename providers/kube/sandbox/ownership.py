@@ -141,8 +141,10 @@ def differ(left: Owners, right: Owners) -> bool:
 
 
 _STRIPPED_METADATA = frozenset(
-    ("name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName")
-    + ("generation", "managedFields", "resourceVersion")
+    (
+        *("name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName"),
+        *("generation", "managedFields", "resourceVersion"),
+    )
 )
 
 
@@ -249,11 +251,13 @@ def apply(
     before = _served(owners, versions, schema)
     manager = writer.manager("Apply")
     last = before.get(manager)
-    fields = _stripped(fieldset.without(fieldset.of_value(schema, config), writer.ignored))
+    wanted = fieldset.without(fieldset.of_value(schema, config), writer.ignored)
+    fields = _stripped(wanted)
     after = {**before, manager: Owned(writer.version, fields, last.time if last else None)}
     merged = merge(schema, live, config)
     if last is not None:
-        merged = _pruned(schema, merged, last.fields, [o.fields for o in after.values()])
+        # With the name the config keeps `metadata` itself; entries no longer show that.
+        merged = _pruned(schema, merged, last.fields, [wanted, *(o.fields for o in after.values())])
     for name in writer.ignored:
         _keep(live, merged, name)
     changed = not same(live, merged)
@@ -277,7 +281,7 @@ def _before_first_apply(
 ) -> Owners:
     """Fields of an object without any managedFields belong to `before-first-apply`."""
     earlier = msgspec.structs.replace(writer, name="before-first-apply", subresource="")
-    identity = {key: live[key] for key in ("apiVersion", "kind") if key in live}
+    identity: JsonObject = {key: live[key] for key in ("apiVersion", "kind")}
     return update(schema, versions, identity, live, {}, earlier)
 
 

@@ -148,6 +148,9 @@ class Watching:
         self.bookmarks = query.get("allowWatchBookmarks") in ("true", "1")
         given = query.get("resourceVersion", "")
         self._initial = query.get("sendInitialEvents") == "true"
+        if self._initial and query.get("resourceVersionMatch") != "NotOlderThan":
+            needed = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            raise failure(422, "Invalid", needed)
         self._first = given in ("", "0") or self._initial
         self._after = _number(given or "0")
         if not self._first and self._after < session.data.oldest:
@@ -199,13 +202,6 @@ class Watching:
                 return
             kind = "DELETED" if not now else "MODIFIED" if was else "ADDED"
         yield self._line(kind, event.body)
-
-
-def invalid_watch() -> Response:
-    """`sendInitialEvents` needs its companions."""
-    return failure(
-        422, "Invalid", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-    ).response
 
 
 def chosen(session: Session, call: Call) -> list[tuple[str, str]]:

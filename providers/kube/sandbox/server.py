@@ -164,7 +164,9 @@ class Sandbox:
         for fault in met:
             if (response := faults.refusal(fault)) is not None:
                 raise WatchRefused(response)
-        return self._events(watching, self._file.clock.now() + timeout)
+        asked = dict(request.query).get("timeoutSeconds", "")
+        seconds = min(timeout, float(asked)) if asked.isdecimal() else timeout
+        return self._events(watching, self._file.clock.now() + seconds)
 
     def _begin_watch(self, session: Session, request: Request) -> Watching:
         if not self._known:

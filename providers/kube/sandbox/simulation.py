@@ -57,10 +57,9 @@ class SessionWorld:
         found = self._session.kind_of(group, kind)
         if found is None:
             return []
-        rows = self._session.data.rows_of(self._session.server, group, found.plural)
-        values = [
-            self._session.shown(found, row) for row in rows if namespace in (None, row.namespace)
-        ]
+        data, server = self._session.data, self._session.server
+        rows = data.rows_of(server, group, found.plural, namespace)
+        values = [self._session.shown(found, row) for row in rows]
         wanted = (labels or {}).items()
         return [v for v in values if wanted <= (v["metadata"].get("labels") or {}).items()]
 

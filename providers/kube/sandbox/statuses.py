@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -50,7 +51,7 @@ def failure(
     group: str = "",
     kind: str = "",
     causes: Iterable[Cause] = (),
-    **details: Any,
+    details: Mapping[str, Any] = MappingProxyType({}),
 ) -> Refused:
     """A `Status` answer; empty parts are left out, as Go does."""
     found = {"name": name, "group": group, "kind": kind, **details}

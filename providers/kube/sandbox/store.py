@@ -1,7 +1,7 @@
 """The one SQLite file: objects, events, the request log, due reconciles, faults, servers.
 
 Several processes share it: every request is one `BEGIN IMMEDIATE` transaction. Rollback journal,
-not WAL (WAL loses writes in the SQLite of Debian 12, see knowledge in CONTRIBUTING); durability
+not WAL, which is unsafe in SQLite up to 3.51.2 (ARCHITECTURE.md, Speed); durability
 against power failure is not wanted here, so `synchronous=OFF`.
 
 An object is stored as its canonical JSON from `"metadata":` on, without apiVersion and kind: a
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS objects (
     uid TEXT NOT NULL, rv INTEGER NOT NULL, stale INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL,
     PRIMARY KEY (server, grp, plural, namespace, name)) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS objects_uid ON objects (server, uid);
+CREATE INDEX IF NOT EXISTS objects_in ON objects (server, namespace);
 CREATE TABLE IF NOT EXISTS owners (
     server TEXT, owner TEXT, grp TEXT, plural TEXT, namespace TEXT, name TEXT,
     PRIMARY KEY (server, owner, grp, plural, namespace, name)) WITHOUT ROWID;
@@ -107,7 +108,7 @@ class Store:
     def _connection(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if found is None:
-            # Threads own their connection; only close() reaches over, when no thread works any more.
+            # Each thread owns its connection; only close() reaches over, when all work is done.
             found = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             found.execute("PRAGMA busy_timeout=30000")
             found.execute("PRAGMA journal_mode=PERSIST")
@@ -193,14 +194,24 @@ class Data:
         )
         return [Row(*row) for row in cursor]
 
-    def rows_of(self, server: str, group: str, plural: str) -> list[Row]:
-        """Every object of a kind."""
+    def rows_of(
+        self, server: str, group: str, plural: str, namespace: str | None = None
+    ) -> list[Row]:
+        """Every object of a kind, or those in a namespace."""
+        tail, values = ("", ()) if namespace is None else (" AND namespace = ?", (namespace,))
         cursor = self._run(
-            "SELECT grp, plural, namespace, name, body FROM objects"
-            " WHERE server = ? AND grp = ? AND plural = ? ORDER BY namespace, name",
-            (server, group, plural),
+            "SELECT grp, plural, namespace, name, body FROM objects"  # noqa: S608
+            f" WHERE server = ? AND grp = ? AND plural = ?{tail} ORDER BY namespace, name",
+            (server, group, plural, *values),
         )
         return [Row(*row) for row in cursor]
+
+    def empty(self, server: str, namespace: str) -> bool:
+        """Nothing is in a namespace."""
+        found = self._run(
+            "SELECT 1 FROM objects WHERE server = ? AND namespace = ? LIMIT 1", (server, namespace)
+        )
+        return found.fetchone() is None
 
     def put(
         self, server: str, where: Where, value: JsonObject, kind: str, old: JsonObject | None

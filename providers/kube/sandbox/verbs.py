@@ -91,6 +91,22 @@ def _check_identity(call: Call, metadata: JsonObject) -> None:
         raise bad_request("the namespace of the provided object does not match the request")
 
 
+def _check_decodable(call: Call, value: JsonObject) -> None:
+    """Outside server-side apply: Go decodes built-in objects, and the metadata of all, or fails."""
+    kind = call.kind
+    typed = {"metadata": value["metadata"]} if kind.custom else value
+    try:
+        found = [line for line in misfits(kind.schema, typed) if not line.endswith(_UNDECLARED)]
+    except NotCarried as error:
+        raise not_carried(f"the field {error} of {kind.text}") from error
+    if found:
+        told = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
+        raise bad_request(f"{told}: {found[0]}")
+
+
+_UNDECLARED = "field not declared in schema"
+
+
 def post(session: Session, call: Call) -> Response:
     """POST: create."""
     value, kind = _object(call), call.kind
@@ -101,6 +117,7 @@ def post(session: Session, call: Call) -> Response:
         told = Cause("Required value: name or generateName is required", "FieldValueRequired",
                      "metadata.name")  # fmt: skip
         raise invalid(kind.group_kind, "", [told])
+    _check_decodable(call, value)
     if session.get(kind, call.namespace, metadata["name"]) is not None:
         raise already_exists(kind.plural, kind.group, metadata["name"])
     writes.check_uid(kind, value, None, metadata["name"])
@@ -130,6 +147,9 @@ def _replace(
     session: Session, call: Call, old: JsonObject, value: JsonObject, *, needed: bool
 ) -> Response:
     kind, status = call.kind, call.subresource == "status"
+    if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict):
+        raise bad_request("the request does not leave an object with metadata")
+    _check_decodable(call, value)
     writes.check_uid(kind, value, old, call.name)
     writes.check_version(kind, value, old, needed=needed)
     if status:
@@ -250,7 +270,9 @@ def _conflicts(conflicts: tuple[Conflict, ...]) -> Refused:
 def delete(session: Session, call: Call) -> Response:
     """DELETE, with preconditions and a propagation policy."""
     kind, value = call.kind, _existing(session, call)
-    options: JsonObject = decoded(call.body) if call.body else {}
+    options = decoded(call.body) if call.body else {}
+    if not isinstance(options, dict):
+        raise bad_request("the request body is not DeleteOptions")
     _check_deletable(kind, value, options.get("preconditions") or {})
     for admission in session.engine.admissions.validating:
         session.warnings += admission(value, None, "DELETE", session.engine.world(session))

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 import msgspec
 
 from providers.kube.sandbox import definitions, ownership
-from providers.kube.sandbox.builtin_rules import immutability, set_defaults
+from providers.kube.sandbox.builtin_rules import immutability, required, set_defaults
 from providers.kube.sandbox.defaulting import fill, integral, prune, round_trip, tidy_metadata
 from providers.kube.sandbox.deletion import erase, finished
 from providers.kube.sandbox.kinds import Kind
 from providers.kube.sandbox.merge import same
+from providers.kube.sandbox.metadata_rules import metadata_causes
 from providers.kube.sandbox.ownership import Owners, Writer
 from providers.kube.sandbox.session import CRDS, Session
 from providers.kube.sandbox.statuses import MODIFIED, Cause, conflict, forbidden, invalid, not_found
@@ -138,6 +139,9 @@ def _complete(session: Session, draft: Draft) -> None:
     kind, value = draft.kind, draft.value
     fill(kind.schema, value)
     if not kind.custom:
+        missing = list(required(kind.kind, value))
+        if missing:
+            raise invalid(kind.group_kind, value["metadata"]["name"], missing)
         set_defaults(kind.kind, value, draft.old, session)
     if draft.judged and session.engine.admissions.mutating:
         world, operation = session.engine.world(session), _operation(draft)
@@ -195,6 +199,7 @@ def _judge(session: Session, draft: Draft) -> None:
 
 def _causes(draft: Draft) -> Iterator[Cause]:
     kind, value = draft.kind, draft.value
+    yield from metadata_causes(kind, value["metadata"])
     if kind.custom:
         body = {n: v for n, v in value.items() if n not in ("apiVersion", "kind", "metadata")}
         yield from violations(kind.schema, body)

@@ -1,0 +1,413 @@
+"""The use cases behind the commands: plan, apply, resume. They return data; views print it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from planner import events, planfile
+from planner.apply import Run, Settings, action_key
+from planner.approval import check as check_approval
+from planner.changes import ActionId, Change, Plan, Verb
+from planner.facts import FactReader
+from planner.plan import Inputs, Options, make_plan
+from planner.planfile import Envelope
+from planner.waits import Waiter
+from planner.work import body_digest
+from planner.workspace import VERSION, Workspace
+from planner.write import Writer, Written
+from providers.builtin import KINDS, Served
+from providers.capi import CLUSTER
+from providers.kube.client import KubeClient
+from state.errors import ClusterformError
+from state.journal import Run as JournalRun
+from state.live import Present
+from state.lock import LEASE_SECONDS, LeaseLock
+from state.recorded import Recorded, Records
+from state.records import RunSummary
+from state.resource import GroupKind, ResourceId, SecretRef, split_api_version
+
+TOOL = f"clusterform {VERSION}"
+LEASE_VARIABLE = "CLUSTERFORM_LEASE_SECONDS"
+"""Environment variable: the length of the lock's lease, 10 to 3600 seconds (default 60)."""
+
+
+def plan(workspace: Workspace, options: Options | None = None) -> Plan:
+    """What would be done now. Writes nothing."""
+    loaded = workspace.checked()
+    _, records = workspace.records()
+    return make_plan(
+        Inputs(
+            loaded=loaded,
+            kube=workspace.kube,
+            records=records,
+            reveal=workspace.reveal,
+            line_of=workspace.line_of,
+            tool=TOOL,
+            options=options or Options(),
+        )
+    )
+
+
+def save(workspace: Workspace, made: Plan, path: Path) -> None:
+    """Write a plan file, whole or not at all."""
+    content = planfile.encode(
+        made, created=workspace.ids.wall(), tool=TOOL, host=workspace.ids.host
+    )
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise ClusterformError("cannot-write", f"cannot write {path}: {error.strerror}") from None
+
+
+class ApplyOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to apply."""
+
+    parallel: int = 10
+    wait: bool = True
+    timeout: float = 0.0
+    lock_timeout: float = 0.0
+    expect_digest: str = ""
+    poll: float = 0.2
+
+
+Emit = Callable[[events.Event], None]
+Interrupts = Callable[[Callable[[], None]], None]
+"""Told once how to interrupt the run: `cli` connects it to the signals."""
+
+
+def apply(
+    workspace: Workspace,
+    made: Plan,
+    envelope: Envelope | None,
+    options: ApplyOptions,
+    emit: Emit,
+    interrupts: Interrupts,
+) -> events.RunFinished:
+    """Perform a plan. Raises before anything is written when it must not be performed."""
+    _check_usable(workspace, made, envelope)
+    check_approval(made, options.expect_digest)
+    run = workspace.ids.run_id()
+    return _Application(workspace, made, run, options, emit, interrupts).start(envelope)
+
+
+def resume(
+    workspace: Workspace,
+    run: str,
+    options: ApplyOptions,
+    emit: Emit,
+    interrupts: Interrupts,
+) -> events.RunFinished:
+    """Finish an interrupted run: what landed is not sent again, the rest is."""
+    found = workspace.journal.run(run)
+    made, envelope = planfile.decode(found.plan, f"run {found.run}")
+    _check_usable(workspace, made, envelope, resuming=True)
+    application = _Application(workspace, made, found.run, options, emit, interrupts)
+    return application.resume()
+
+
+def _check_usable(
+    workspace: Workspace, made: Plan, envelope: Envelope | None, *, resuming: bool = False
+) -> None:
+    """The plan is fresh, allowed, and about these very clusters."""
+    if envelope is not None and not resuming and workspace.ids.wall() > envelope.expires:
+        raise ClusterformError(
+            "stale",
+            "this plan has expired",
+            detail="plans are good for 24 hours",
+            hint="make a new one: clusterform plan -o plan.json",
+        )
+    if made.refusals:
+        first = made.refusals[0]
+        raise ClusterformError("refused", first.summary, hint=first.override)
+    for identity in made.basis.clusters:
+        uid = workspace.api(identity.cluster).uid()
+        if identity.uid and uid != identity.uid:
+            raise ClusterformError(
+                "stale",
+                f"{identity.cluster} is another cluster than the plan was made from",
+                detail=f"kube-system has uid {uid or 'unknown'}, the plan says {identity.uid}",
+                hint="make a new plan: clusterform plan -o plan.json",
+            )
+
+
+class _Application:
+    """One apply: everything that stands around the run itself."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        made: Plan,
+        run: str,
+        options: ApplyOptions,
+        emit: Emit,
+        interrupts: Interrupts,
+    ) -> None:
+        self.workspace = workspace
+        self.plan = made
+        self.run = run
+        self.options = options
+        self.emit = emit
+        self.interrupts = interrupts
+        self.results: dict[ActionId, Written] = {}
+        self._kinds = {
+            (c.id.cluster, c.id.group_kind): (c.version, Served(c.plural, c.namespaced))
+            for c in made.changes
+            if c.plural
+        }
+        self._versions: dict[str, dict[str, str]] = {}
+
+    def start(self, envelope: Envelope | None) -> events.RunFinished:
+        """A new run."""
+        secrets = self._secrets()
+        lock = self._acquire()
+        try:
+            content = planfile.encode(
+                self.plan,
+                created=envelope.created if envelope else self.workspace.ids.wall(),
+                tool=TOOL,
+                host=self.workspace.ids.host,
+            )
+            self.workspace.journal.begin(
+                JournalRun(
+                    run=self.run,
+                    fleet=self.plan.basis.fleet,
+                    started=self.workspace.ids.wall(),
+                    who=self.workspace.ids.who,
+                    digest=self.plan.digest,
+                    plan=content,
+                )
+            )
+            return self._execute(lock, secrets, {}, frozenset())
+        finally:
+            lock.release()
+
+    def resume(self) -> events.RunFinished:
+        """Go on with what the journal says."""
+        secrets = self._secrets()
+        lock = self._acquire()
+        try:
+            before, open_intents = self._journalled()
+            return self._execute(lock, secrets, before, open_intents)
+        finally:
+            lock.release()
+
+    def _journalled(self) -> tuple[dict[ActionId, Written], frozenset[ActionId]]:
+        by_key = {action_key(c.action): c.action for c in self.plan.writes}
+        done: dict[ActionId, Written] = {}
+        intents: set[ActionId] = set()
+        for entry in self.workspace.journal.entries(self.run):
+            action = by_key.get(entry.action)
+            if action is None:
+                continue
+            if entry.phase == "intent":
+                intents.add(action)
+            elif entry.phase == "done":
+                done[action] = msgspec.convert(entry.detail, Written)
+            else:
+                intents.discard(action)
+        return done, frozenset(intents - done.keys())
+
+    # ------------------------------------------------------------------ around the run
+
+    def _secrets(self) -> dict[SecretRef, str]:
+        """Every secret value, resolved before the first write (semantics 29)."""
+        refs = {ref for c in self.plan.writes for _, ref in c.secrets}
+        return {ref: self.workspace.reveal(ref) for ref in refs}
+
+    def _acquire(self) -> LeaseLock:
+        """The lock of the fleet, on its first management cluster."""
+        management = next(self.workspace.managements())
+        ids = self.workspace.ids
+        lock = LeaseLock(
+            self.workspace.store(management),
+            self.plan.basis.fleet,
+            f"{ids.who} pid {os.getpid()}",
+            self.run,
+            self.workspace.lock_clock(),
+            _lease_seconds(),
+        )
+        lock.acquire(wait=self.options.lock_timeout, sleep=ids.sleep)
+        return lock
+
+    def _execute(
+        self,
+        lock: LeaseLock,
+        secrets: dict[SecretRef, str],
+        before: dict[ActionId, Written],
+        open_intents: frozenset[ActionId],
+    ) -> events.RunFinished:
+        ids = self.workspace.ids
+        started = ids.wall()
+        _, records = self.workspace.records()
+        records = self._grown(records)
+        self._write_records(records, lock.epoch, None)
+        run = Run(
+            run=self.run,
+            plan=self.plan,
+            settings=Settings(
+                parallel=self.options.parallel,
+                wait=self.options.wait,
+                poll=self.options.poll,
+                timeout=self.options.timeout,
+            ),
+            writer=self._writer(secrets, lock),
+            waiter=Waiter(self.workspace.kube.api, self._lookup, ids.steady),
+            journal=self.workspace.journal,
+            lock=lock,
+            emit=self.emit,
+            wall=ids.wall,
+            steady=ids.steady,
+            sleep=ids.sleep,
+            before=before,
+            open_intents=open_intents,
+            results=self.results,
+        )
+        self.interrupts(run.interrupt)
+        finished = run.execute()
+        outcome = _outcome(finished)
+        summary = RunSummary(
+            run=self.run,
+            started=started,
+            finished=ids.wall(),
+            who=ids.who,
+            commit=self.plan.basis.commit,
+            digest=self.plan.digest,
+            outcome=outcome,
+            done=finished.count("done"),
+            failed=finished.count("failed"),
+            skipped=finished.count("skipped"),
+            not_started=finished.count("not-started"),
+        )
+        if lock.holds():
+            self._write_records(self._shrunk(records, finished), lock.epoch, summary)
+        self.workspace.journal.finish(self.run, ids.wall(), outcome)
+        return finished
+
+    def _writer(self, secrets: dict[SecretRef, str], lock: LeaseLock) -> Writer:
+        following = {
+            ActionId(c.id, c.action.step - 1): c for c in self.plan.writes if c.action.step
+        }
+        return Writer(
+            client=self.workspace.api,
+            secrets=secrets,
+            facts=FactReader(self._management),
+            clusters=self._live_clusters,
+            results=self.results.get,
+            next_step=following.get,
+            may_write=lock.holds,
+        )
+
+    def _management(self, cluster: str) -> KubeClient | None:
+        found = self.workspace.kube.api(cluster)
+        return found if isinstance(found, KubeClient) else None
+
+    def _live_clusters(self, management: str) -> list[Present]:
+        example = ResourceId(management, CLUSTER.group, CLUSTER.kind, "", "")
+        how = self._lookup(example)
+        if how is None:
+            return []
+        return list(self.workspace.api(management).objects(how[0], CLUSTER.kind, how[1]))
+
+    def _lookup(self, id_: ResourceId) -> tuple[str, Served] | None:
+        """How to read an object that may be in no change: by the plan, else by discovery."""
+        known = self._kinds.get((id_.cluster, id_.group_kind))
+        if known is not None:
+            return known
+        builtin = KINDS.get(id_.group_kind)
+        if builtin is not None and not id_.group:
+            return "v1", builtin
+        client = self.workspace.api(id_.cluster)
+        for version in client.api_versions():
+            if split_api_version(version)[0] == id_.group:
+                for kind, served in client.served(version).items():
+                    key = (id_.cluster, GroupKind(id_.group, kind))
+                    self._kinds.setdefault(key, (version, served))
+                break
+        return self._kinds.get((id_.cluster, id_.group_kind))
+
+    # ------------------------------------------------------------------ records
+
+    def _grown(self, records: Records) -> Records:
+        """With everything that this run may create: a crash orphans nothing."""
+        grown = dict(records)
+        for change in self.plan.writes:
+            if not change.deletes and change.verb is not Verb.FORGET and change.id not in grown:
+                grown[change.id] = self._recorded(change, Written())
+        return grown
+
+    def _shrunk(self, records: Records, finished: events.RunFinished) -> Records:
+        """With what came of it: written objects as written, removed ones gone."""
+        del finished
+        final = dict(records)
+        for change in self.plan.writes:
+            written = self.results.get(change.action)
+            if written is None:
+                if change.id in final and not final[change.id].uid and not change.deletes:
+                    del final[change.id]
+                continue
+            replaced = change.verb is Verb.REPLACE and change.action.step == 0
+            if change.verb is Verb.FORGET or (change.deletes and not replaced):
+                final.pop(change.id, None)
+            elif not change.deletes:
+                final[change.id] = self._recorded(change, written)
+        gone = {c.unit for c in self.plan.writes if self._cluster_gone(c)}
+        return {i: r for i, r in final.items() if not _went_with(r, gone)}
+
+    def _cluster_gone(self, change: Change) -> bool:
+        return change.deletes and change.id.group_kind == CLUSTER and change.action in self.results
+
+    def _recorded(self, change: Change, written: Written) -> Recorded:
+        return Recorded(
+            id=change.id,
+            version=change.version,
+            uid=written.uid,
+            unit=change.unit,
+            logical=change.logical,
+            digest=body_digest(change),
+            leaves=written.leaves,
+            depends_on=change.depends_on,
+            origin=str(change.origin) if change.origin else "",
+            run=self.run,
+            commit=self.plan.basis.commit,
+            at=self.workspace.ids.wall(),
+        )
+
+    def _write_records(self, records: Records, epoch: int, run: RunSummary | None) -> None:
+        for management in self.workspace.managements():
+            mine = {i: r for i, r in records.items() if i.cluster.partition("/")[0] == management}
+            self.workspace.record_store(management).write(mine, epoch=epoch, run=run)
+
+
+def _went_with(recorded: Recorded, gone: set[str]) -> bool:
+    """Objects that the cascade of a deleted Cluster takes, and its add-ons."""
+    from providers.registry import rules
+
+    unit = recorded.unit.removesuffix(":addons")
+    if unit not in gone:
+        return False
+    kind_rules = rules(recorded.id.group, recorded.id.kind)
+    return recorded.unit.endswith(":addons") or kind_rules.cascaded or kind_rules.template
+
+
+def _outcome(finished: events.RunFinished) -> str:
+    if finished.interrupted:
+        return "interrupted"
+    if finished.count("failed") or finished.count("skipped") or finished.unsettled:
+        return "partial" if finished.count("done") else "failed"
+    return "done"
+
+
+def _lease_seconds() -> int:
+    text = os.environ.get(LEASE_VARIABLE, "")
+    if not text:
+        return LEASE_SECONDS
+    if text.isdigit() and 2 <= int(text) <= 3600:
+        return int(text)
+    raise ClusterformError("bad-setting", f"{LEASE_VARIABLE} must be 2 to 3600 seconds")

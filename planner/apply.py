@@ -1,0 +1,332 @@
+"""Performing a plan: lock, journal, threads. What may start is decided by `planner.schedule`.
+
+One scheduler thread owns schedule, journal and waits; worker threads send requests. An intent is on
+disk before its request; results of many actions share a commit. Nothing here plans: of planning,
+only impact and facts may be imported (tests/architecture proves it).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from planner import events
+from planner.changes import ActionId, Change, Plan
+from planner.schedule import Await, Finished, Instruction, Perform, Schedule, Skip, Wait
+from planner.waits import Waiter
+from planner.write import Writer, Written
+from providers.base import Health
+from state.errors import ClusterformError
+from state.journal import Journal
+from state.lock import LeaseLock
+from state.resource import JsonObject
+
+RENEWALS = 6
+"""Renewals in the life of a lease."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run behaves."""
+
+    parallel: int = 10
+    wait: bool = True
+    poll: float = 0.2
+    """Seconds between two looks at what is awaited."""
+    timeout: float = 0.0
+    """Seconds for the whole run; 0: no limit."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A worker's message: the write happened."""
+
+    action: ActionId
+    written: Written
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A worker's message: it did not."""
+
+    action: ActionId
+    error: ClusterformError
+
+
+class Run:
+    """One run of one plan, from the first intent to the report."""
+
+    def __init__(
+        self,
+        *,
+        run: str,
+        plan: Plan,
+        settings: Settings,
+        writer: Writer,
+        waiter: Waiter,
+        journal: Journal,
+        lock: LeaseLock,
+        emit: Callable[[events.Event], None],
+        wall: Callable[[], float],
+        steady: Callable[[], float],
+        sleep: Callable[[float], None],
+        before: Mapping[ActionId, Written],
+        open_intents: frozenset[ActionId] = frozenset(),
+        results: dict[ActionId, Written],
+    ) -> None:
+        self._run = run
+        self._plan = plan
+        self._changes: dict[ActionId, Change] = {c.action: c for c in plan.writes}
+        self._settings = settings
+        self._writer = writer
+        self._waiter = waiter
+        self._journal = journal
+        self._lock = lock
+        self._emit = emit
+        self._wall = wall
+        self._steady = steady
+        self._sleep = sleep
+        self._open_intents = open_intents
+        self.results = results
+        self.results.update(before)
+        self._errors: dict[ActionId, ClusterformError] = {}
+        self._schedule = Schedule(
+            plan.writes,
+            plan.graph,
+            parallel=settings.parallel,
+            done=frozenset(before),
+            wait=settings.wait,
+        )
+        self._inbox: queue.SimpleQueue[Done | Refused] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
+        self._interrupted = threading.Event()
+        self._over = False
+        self._in_flight = 0
+        self._unsettled: list[str] = []
+        self._stopped = False
+
+    def interrupt(self) -> None:
+        """Stop starting; safe to call from a signal handler and from other threads."""
+        self._interrupted.set()
+
+    def execute(self) -> events.RunFinished:
+        """Run to the end and report. Raises only when the journal cannot be written."""
+        started = self._steady()
+        self._emit(
+            events.RunStarted(
+                run=self._run,
+                fleet=self._plan.basis.fleet,
+                epoch=self._lock.epoch,
+                actions=len(self._changes),
+                resumed=bool(self.results) or bool(self._open_intents),
+            )
+        )
+        threads = self._start_workers()
+        try:
+            self._loop(started)
+        finally:
+            for _ in threads:
+                self._tasks.put(None)
+            for thread in threads:
+                thread.join()
+        return self._report(self._steady() - started)
+
+    # ------------------------------------------------------------------ the loop
+
+    def _loop(self, started: float) -> None:
+        self._follow(self._schedule.start())
+        renewed = polled = self._steady()
+        while not self._over:
+            now = self._steady()
+            if self._interrupted.is_set() and not self._stopped:
+                self._stop(events.Interrupted())
+                continue
+            if self._settings.timeout and now - started > self._settings.timeout:
+                self._unsettled.append(f"the run's time of {self._settings.timeout:.0f} s is over")
+                self._settings = msgspec.structs.replace(self._settings, timeout=0.0)
+                self._stop(events.Interrupted())
+                continue
+            if now - renewed > self._lock.seconds / RENEWALS:
+                renewed = now
+                self._renew()
+            if not self._take_results() and self._in_flight == 0:
+                self._idle()
+            if len(self._waiter) and self._steady() - polled >= self._settings.poll:
+                polled = self._steady()
+                self._poll()
+
+    def _idle(self) -> None:
+        """Nothing in flight: sleep until the next look (a simulated clock moves here)."""
+        if not self._over:
+            self._sleep(self._settings.poll)
+
+    def _take_results(self) -> bool:
+        """Everything that workers have reported, under one commit."""
+        messages = self._drain()
+        if not messages:
+            return False
+        self._in_flight -= len(messages)
+        self._journal.append(self._run, self._wall(), [_line(m) for m in messages])
+        for message in messages:
+            if isinstance(message, Done):
+                self._done(message.action, message.written)
+            else:
+                self._refused(message.action, message.error)
+        return True
+
+    def _drain(self) -> list[Done | Refused]:
+        messages: list[Done | Refused] = []
+        wait = self._in_flight > 0
+        try:
+            messages.append(self._inbox.get(timeout=0.05) if wait else self._inbox.get_nowait())
+            while True:
+                messages.append(self._inbox.get_nowait())
+        except queue.Empty:
+            return messages
+
+    def _done(self, action: ActionId, written: Written) -> None:
+        self.results[action] = written
+        verb = self._changes[action].verb.value
+        self._emit(events.Done(action=str(action), verb=verb, note=written.note))
+        self._follow(self._schedule.performed(action))
+
+    def _refused(self, action: ActionId, error: ClusterformError) -> None:
+        self._errors[action] = error
+        if error.code == "lock-lost":
+            self._stop(events.LockLost())
+        message = error.brief + (f": {' '.join(error.detail.split())}" if error.detail else "")
+        self._emit(events.Failed(action=str(action), code=error.code, message=message))
+        self._follow(self._schedule.refused(action, message))
+
+    def _follow(self, instructions: list[Instruction]) -> None:
+        """Carry out instructions; the intents of all new writes are one commit before them."""
+        starting = [self._changes[i.action] for i in instructions if isinstance(i, Perform)]
+        if starting:
+            lines: list[tuple[str, str, JsonObject]] = [
+                (action_key(c.action), "intent", {}) for c in starting
+            ]
+            self._journal.append(self._run, self._wall(), lines)
+        for change in starting:
+            self._emit(events.Started(action=str(change.action), verb=change.verb.value))
+            self._in_flight += 1
+            self._tasks.put(change)
+        for instruction in instructions:
+            match instruction:
+                case Await(wait):
+                    self._waiter.add(wait)
+                case Skip(action, because):
+                    self._emit(events.Skipped(action=str(action), because=because))
+                case Finished():
+                    self._over = True
+                case _:
+                    pass
+
+    def _poll(self) -> None:
+        for wait, state, over in self._waiter.poll():
+            resource, milestone = wait
+            if not over:
+                self._emit(
+                    events.Waiting(
+                        resource=str(resource), milestone=milestone.name, message=state.message
+                    )
+                )
+            elif state.health is Health.REACHED:
+                self._emit(events.Reached(resource=str(resource), milestone=milestone.name))
+                self._follow(self._schedule.reached(wait))
+            else:
+                self._miss(wait, state.message)
+
+    def _miss(self, wait: Wait, message: str) -> None:
+        resource, milestone = wait
+        self._unsettled.append(f"{resource} did not reach {milestone.name}: {message}")
+        self._emit(events.Failed(action=str(resource), code="not-reached", message=message))
+        self._follow(self._schedule.missed(wait, message))
+
+    def _stop(self, event: events.Event) -> None:
+        self._stopped = True
+        self._emit(event)
+        self._waiter.clear()
+        self._follow(self._schedule.interrupt())
+
+    def _renew(self) -> None:
+        """A lost lease ends the run; a failed request is tried again while there is time."""
+        try:
+            held = self._lock.renew()
+        except ClusterformError:
+            held = self._lock.holds()
+        if not held and not self._stopped:
+            self._stop(events.LockLost())
+
+    # ------------------------------------------------------------------ workers
+
+    def _start_workers(self) -> list[threading.Thread]:
+        count = max(1, min(self._settings.parallel, len(self._changes)))
+        threads = [
+            threading.Thread(target=self._work, name=f"clusterform-{n}") for n in range(count)
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _work(self) -> None:
+        while (change := self._tasks.get()) is not None:
+            try:
+                self._inbox.put(Done(change.action, self._perform(change)))
+            except ClusterformError as error:
+                self._inbox.put(Refused(change.action, error))
+            except Exception as error:  # noqa: BLE001 - a worker must report, whatever it was
+                bug = ClusterformError("bug", f"{type(error).__name__} while writing {change.id}")
+                self._inbox.put(Refused(change.action, bug))
+
+    def _perform(self, change: Change) -> Written:
+        if change.action in self._open_intents:
+            landed = self._writer.landed(change)
+            if landed is not None:
+                return landed
+        return self._writer.perform(change)
+
+    # ------------------------------------------------------------------ the report
+
+    def _report(self, seconds: float) -> events.RunFinished:
+        schedule = self._schedule
+        gates = [message for node, message in schedule.failed.items() if isinstance(node, str)]
+        finished = events.RunFinished(
+            run=self._run,
+            seconds=seconds,
+            results=tuple(self._result(c) for c in self._plan.writes),
+            interrupted=self._stopped,
+            unsettled=tuple(dict.fromkeys([*self._unsettled, *gates])),
+        )
+        self._emit(finished)
+        return finished
+
+    def _result(self, change: Change) -> events.Result:
+        action, schedule = change.action, self._schedule
+        outcome, message, code = "not-started", "", ""
+        if action in schedule.done:
+            outcome = "done"
+        elif action in schedule.failed:
+            outcome, message = "failed", schedule.failed[action]
+            code = self._errors[action].code
+        elif action in schedule.skipped:
+            outcome, message = "skipped", schedule.skipped[action]
+        return events.Result(
+            action=str(action),
+            verb=change.verb.value,
+            outcome=outcome,
+            message=message,
+            code=code,
+            unit=change.unit,
+        )
+
+
+def action_key(action: ActionId) -> str:
+    """How the journal names an action."""
+    return f"{action.resource.text}#{action.step}"
+
+
+def _line(message: Done | Refused) -> tuple[str, str, JsonObject]:
+    if isinstance(message, Done):
+        return action_key(message.action), "done", msgspec.to_builtins(message.written)
+    error = message.error
+    return action_key(message.action), "failed", {"code": error.code, "message": error.brief}

@@ -1,0 +1,414 @@
+"""Everything together: what Git wants and what is live → a `Plan`. Reads clusters, writes nothing.
+
+The phases follow ARCHITECTURE.md; each is a function of the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import msgspec
+
+from planner import classes, digests, edges, policy
+from planner.changes import (
+    Basis,
+    ClusterIdentity,
+    Confidence,
+    Finding,
+    Graph,
+    Plan,
+    Totals,
+    Verb,
+)
+from planner.compare import Comparer
+from planner.dryrun import DryRunner
+from planner.edges import World
+from planner.facts import FactReader
+from planner.impact import with_impact
+from planner.load import Loaded
+from planner.refresh import KubeFleet, Reader, Wanted
+from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
+from planner.resolve import FLEET_LABEL, Naming, Resolver, Reveal, resolved
+from planner.rotation import describe_rotations, trigger
+from planner.select import Selector
+from planner.targets import cut
+from planner.units import assign, is_workload
+from planner.work import Context, Outcome, Planned, Worker
+from providers.capi import CLUSTER
+from providers.registry import rules
+from state.errors import ClusterformError
+from state.live import Present
+from state.recorded import Records
+from state.resource import FieldPath, GroupKind, Resource, ResourceId
+
+FORMAT_VERSION = "1.0"
+PARALLEL_DRY_RUNS = 8
+"""More threads gain nothing on a server with two cores (measured)."""
+_CAPI_VERSION = "cluster.x-k8s.io/v1beta2"
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for."""
+
+    mode: str = "apply"
+    targets: tuple[Selector, ...] = ()
+    excludes: tuple[Selector, ...] = ()
+    refresh: str = "fast"
+    """`fast`: dry-run what the proof leaves open · `off`: no dry-run · `full`: all of them."""
+    allow_destroy: tuple[str, ...] = ()
+    """`namespace/name` of objects that may be removed."""
+    parallel: int = PARALLEL_DRY_RUNS
+
+
+class Inputs(msgspec.Struct, kw_only=True):
+    """What a plan is made from; the functions are the doors that the caller opened."""
+
+    loaded: Loaded
+    kube: KubeFleet
+    records: Records
+    reveal: Reveal
+    line_of: Callable[[Resource, FieldPath], str]
+    tool: str
+    options: Options = Options()
+
+
+def make_plan(inputs: Inputs) -> Plan:
+    """The plan. Raises ClusterformError for input that cannot be planned at all."""
+    return _Planning(inputs).run()
+
+
+class _Planning:
+    """The state of one planning; each method is one phase."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.options = inputs.options
+        self.fleet = inputs.loaded.fleet
+        self.scopes = Scopes()
+        self.reader = Reader(inputs.kube, self.scopes)
+        self.live = self.reader.live
+        self.out = Outcome()
+        self.facts = FactReader(self.reader.client)
+
+    def run(self) -> Plan:
+        rendered = self._render()
+        self._refresh(rendered)
+        desired, removed = self._select_desired(rendered.resources)
+        unit_of = self._units(desired)
+        names = self._name_templates(desired)
+        physical = [resolved(r, names, unit_of[r.id]) for r in desired]
+        self._work(physical, names, unit_of, removed)
+        self._spread_blocked()
+        self._explain()
+        planned, flips = classes.split(self.out.planned)
+        world = self._world(rendered, physical, flips)
+        graph = edges.build(planned, world)
+        return self._assemble(rendered, planned, physical, graph)
+
+    # ------------------------------------------------------------------ reading
+
+    def _render(self) -> Rendered:
+        loaded = self.inputs.loaded
+        declared_kinds(loaded.documents, self.scopes)
+        self.reader.discover(sorted({(cluster_key(d), d.version) for d in loaded.documents}))
+        rendered = render(loaded.documents, self.scopes)
+        errors = [f for f in rendered.findings if f.kind == "error"]
+        if errors:
+            first, *others = errors
+            raise ClusterformError(
+                "invalid-input",
+                first.summary,
+                where=first.where,
+                hint=first.hint,
+                detail=f"and {len(others)} more: clusterform validate lists them" if others else "",
+            )
+        return rendered
+
+    def _refresh(self, rendered: Rendered) -> None:
+        """Management clusters first: their Clusters say which workload clusters have an API."""
+        wanted = {(r.id.cluster, r.version, r.id.kind) for r in rendered.resources}
+        wanted |= {(r.id.cluster, r.version, r.id.kind) for r in self.inputs.records.values()}
+        wanted |= {(m.name, _CAPI_VERSION, CLUSTER.kind) for m in self.fleet.management}
+        one_version = _one_version_per_kind(wanted)
+        self.reader.read(w for w in one_version if not is_workload(w[0]))
+        self.reader.read(w for w in one_version if is_workload(w[0]))
+
+    # ------------------------------------------------------------------ desired
+
+    def _select_desired(
+        self, resources: tuple[Resource, ...]
+    ) -> tuple[list[Resource], set[ResourceId]]:
+        """Under `destroy`, what is targeted is not desired any more."""
+        if self.options.mode != "destroy":
+            return list(resources), set()
+        unit_of = assign(resources)
+        removed = {r.id for r in resources if self._targeted(r, unit_of[r.id])}
+        return [r for r in resources if r.id not in removed], removed
+
+    def _targeted(self, resource: Resource, unit: str) -> bool:
+        body = resource.decoded()
+        labels = body["metadata"].get("labels") or {}
+        return any(s.matches(resource.id, unit, labels) for s in self.options.targets)
+
+    def _owned_elsewhere(self, wanted: Collection[ResourceId]) -> list[Present]:
+        """Live objects with our label that Git does not have."""
+        return [
+            present
+            for id_, present in self.live.objects.items()
+            if id_ not in wanted and present.labels.get(FLEET_LABEL) == self.fleet.name
+        ]
+
+    def _units(self, desired: list[Resource]) -> dict[ResourceId, str]:
+        wanted = {r.id for r in desired}
+        found = assign(desired, self._owned_elsewhere(wanted))
+        for id_, recorded in self.inputs.records.items():
+            if recorded.unit and id_ not in wanted:
+                found[id_] = recorded.unit
+        return found
+
+    def _name_templates(self, desired: list[Resource]) -> dict[ResourceId, Naming]:
+        return Resolver(desired, self.live.observe, self.inputs.reveal, self.fleet.name).names()
+
+    # ------------------------------------------------------------------ deciding
+
+    def _work(
+        self,
+        physical: list[Resource],
+        names: Mapping[ResourceId, Naming],
+        unit_of: Mapping[ResourceId, str],
+        removed: Collection[ResourceId],
+    ) -> None:
+        wanted = {r.id for r in physical}
+        worker = Worker(self._context(wanted, removed, unit_of), wanted)
+        worker.compare_all(physical, names, self._in_threads, self.out)
+        gone = {p.id for p in self._owned_elsewhere(wanted)}
+        gone |= {id_ for id_ in self.inputs.records if id_ not in wanted}
+        for id_ in sorted(gone):
+            worker.undesired(id_, unit_of.get(id_, id_.cluster), self.out)
+
+    def _context(
+        self,
+        wanted: Collection[ResourceId],
+        removed: Collection[ResourceId],
+        unit_of: Mapping[ResourceId, str],
+    ) -> Context:
+        runner = DryRunner(self.reader.client, self.scopes, enabled=self.options.refresh != "off")
+        records = self.inputs.records
+        return Context(
+            fleet=self.fleet.name,
+            observe=self.live.observe,
+            reveal=self.inputs.reveal,
+            records=records,
+            scopes=self.scopes,
+            comparer=Comparer(
+                ignore=self.fleet.ignore,
+                dry_run=runner,
+                recorded_leaf=lambda id_: records[id_].leaves if id_ in records else {},
+                line_of=self.inputs.line_of,
+                always=self.options.refresh == "full",
+            ),
+            named=self._named({*wanted, *unit_of, *removed}, removed),
+            destroy_clusters=self.fleet.guards.destroy_clusters,
+        )
+
+    def _named(
+        self, known: Collection[ResourceId], removed: Collection[ResourceId]
+    ) -> set[ResourceId]:
+        """Objects named on the command line; a name that means nothing is an error."""
+        named_ids = set(removed)
+        for text in self.options.allow_destroy:
+            found = {id_ for id_ in known if id_.qualified_name == text}
+            if not found:
+                raise ClusterformError(
+                    "no-match",
+                    f"--allow-destroy {text}: there is no such object",
+                    hint="write NAMESPACE/NAME of a Cluster that Git no longer has",
+                )
+            named_ids |= found
+        return named_ids
+
+    def _in_threads(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """In input order. Threads only where a dry-run may wait for a server."""
+        if self.options.refresh == "off" or self.options.parallel < 2:
+            yield from map(function, items)
+            return
+        with ThreadPoolExecutor(self.options.parallel) as pool:
+            yield from pool.map(function, items, chunksize=1)
+
+    def _spread_blocked(self) -> None:
+        """What needs something blocked or refused is blocked as well, with that reason."""
+        held = {**self.out.blocked, **self.out.refused}
+        if not held:
+            return
+        again = True
+        while again:
+            again = False
+            kept: list[Planned] = []
+            for item in self.out.planned:
+                needs = next((d for d in item.change.depends_on if d in held), None)
+                if needs is None or item.change.deletes:
+                    kept.append(item)
+                    continue
+                again = True
+                reason = f"needs {needs}: {held[needs]}"
+                held[item.change.id] = reason
+                self.out.blocked[item.change.id] = reason
+                self.out.findings.append(
+                    Finding(
+                        kind="unreadable",
+                        summary=f"{item.change.id}: {reason}",
+                        unit=item.change.unit,
+                    )
+                )
+            self.out.planned = kept
+        self._hold_prunes()
+
+    def _hold_prunes(self) -> None:
+        """A template stays while it is unknown who uses it (semantics 5)."""
+        users = [k for _, k in self.live.unreadable if rules(k.group, k.kind).references]
+        if users:
+            self.out.planned = [p for p in self.out.planned if p.change.verb is not Verb.PRUNE]
+
+    # ------------------------------------------------------------------ effects, order
+
+    def _explain(self) -> None:
+        describe_rotations(
+            self.out.planned,
+            self.live.observe,
+            self.inputs.reveal,
+            self.inputs.line_of,
+        )
+        rotated = {
+            (p.change.id.group_kind, p.change.id.name): p.change.logical
+            for p in self.out.planned
+            if p.change.verb is Verb.ROTATE
+        }
+        for item in self.out.planned:
+            item.change = with_impact(item, self.facts, self._live_clusters)
+            item.change = trigger(item.change, rotated)
+
+    def _live_clusters(self, management: str) -> Iterable[Present]:
+        return self.live.of_kind(management, CLUSTER)
+
+    def _world(
+        self, rendered: Rendered, physical: list[Resource], flips: Mapping[ResourceId, str]
+    ) -> World:
+        owners: dict[str, tuple[ResourceId, ...]] = {}
+        for resource in physical:
+            kind_rules = rules(resource.id.group, resource.id.kind)
+            if kind_rules.machines and kind_rules.ready is not None:
+                owners[resource.unit] = (*owners.get(resource.unit, ()), resource.id)
+        return World(
+            records=self.inputs.records,
+            empty_clusters=tuple(self.live.empty),
+            providers=self.inputs.loaded.providers,
+            provider_of=rendered.provider_of,
+            owners=owners,
+            class_flips=flips,
+        )
+
+    def _assemble(
+        self,
+        rendered: Rendered,
+        planned: list[Planned],
+        physical: list[Resource],
+        graph: Graph,
+    ) -> Plan:
+        changes = tuple(sorted((p.change for p in planned), key=lambda c: c.action))
+        changes, graph, cleared = cut(
+            changes,
+            graph,
+            self.out.cleared,
+            physical,
+            self.options.targets if self.options.mode != "destroy" else (),
+            self.options.excludes,
+        )
+        findings = (*rendered.findings, *self._loading_findings(), *self.out.findings)
+        unit_list = digests.units(changes, cleared, graph, self._incomplete())
+        named_ids = (
+            self._named({c.id for c in changes} | set(self.inputs.records), ())
+            if (self.options.allow_destroy)
+            else set()
+        )
+        if self.options.mode == "destroy":
+            named_ids |= {c.id for c in changes}
+        return Plan(
+            format_version=FORMAT_VERSION,
+            mode=self.options.mode,
+            basis=self._basis(),
+            units=unit_list,
+            changes=changes,
+            graph=graph,
+            findings=tuple(sorted(findings, key=lambda f: (f.kind, f.unit, f.summary))),
+            refusals=policy.refusals(
+                changes,
+                self.fleet.guards,
+                recorded=len(self.inputs.records),
+                named=named_ids,
+            ),
+            totals=Totals(
+                clusters=sum(1 for r in physical if r.id.group_kind == CLUSTER),
+                resources=len(physical),
+                unreadable=len(self.out.blocked),
+                unproven=sum(1 for c in changes if c.confidence is Confidence.UNPROVEN),
+                ignored=self.out.ignored,
+            ),
+            complete=not self.out.blocked,
+            digest=digests.plan_digest(unit_list),
+        )
+
+    def _loading_findings(self) -> tuple[Finding, ...]:
+        return tuple(
+            Finding(
+                kind=f.severity,
+                summary=f.summary,
+                where=f"{f.path}:{f.line}" if f.line else f.path,
+                hint=f.hint,
+            )
+            for f in self.inputs.loaded.findings
+        )
+
+    def _incomplete(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for finding in self.out.findings:
+            if finding.kind in ("unreadable", "refused"):
+                found.setdefault(finding.unit, []).append(finding.summary)
+        return {unit: tuple(sorted(reasons)) for unit, reasons in sorted(found.items())}
+
+    def _basis(self) -> Basis:
+        loaded = self.inputs.loaded
+        identities = []
+        for spec in sorted(self.fleet.management, key=lambda m: m.name):
+            client = self.reader.client(spec.name)
+            if client is not None:
+                identities.append(
+                    ClusterIdentity(
+                        cluster=spec.name, uid=client.uid(), version=client.server_version()
+                    )
+                )
+        selectors = (
+            *(f"--target {s.text}" for s in self.options.targets),
+            *(f"--exclude {s.text}" for s in self.options.excludes),
+        )
+        return Basis(
+            fleet=self.fleet.name,
+            commit=loaded.commit,
+            uncommitted=loaded.uncommitted,
+            label=loaded.label,
+            clusters=tuple(identities),
+            tool=self.inputs.tool,
+            partial=selectors,
+        )
+
+
+def _one_version_per_kind(wanted: Iterable[Wanted]) -> list[Wanted]:
+    """Each kind is listed once: an object read in two versions would be two answers."""
+    chosen: dict[tuple[str, str, GroupKind], Wanted] = {}
+    for cluster, version, kind in sorted(wanted):
+        group = version.rpartition("/")[0]
+        chosen.setdefault((cluster, kind, GroupKind(group, kind)), (cluster, version, kind))
+    return list(chosen.values())

@@ -1,0 +1,270 @@
+"""What every command works with: the checkout, its clusters, its records. The composition root.
+
+The only place that opens files, clusters, clocks and ids; everything else gets them handed in.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from planner.load import LOCAL_FOLDER, Loaded, load
+from providers import git, yamldoc
+from providers.kube.client import KubeClient
+from providers.kube.fleet import Fleet
+from providers.kube.records import KubeStore
+from providers.kube.sandbox.clock import Clock as SandboxClock
+from providers.kube.sandbox.clock import WallClock
+from providers.kube.sandbox.server import SandboxFile, open_sandbox
+from providers.secrets import Resolver, private_folder
+from state.errors import ClusterformError
+from state.journal import Journal
+from state.lock import Clock
+from state.recorded import Records
+from state.records import Head, RecordStore
+from state.resource import FieldPath, GitBlob, Resource, SecretRef
+from state.store import ObjectStore
+
+VERSION = "0.1.0"
+
+
+class Ids(msgspec.Struct, frozen=True):
+    """Where time, names and randomness come from; tests hand in their own."""
+
+    wall: Callable[[], float]
+    steady: Callable[[], float]
+    sleep: Callable[[float], None]
+    run_id: Callable[[], str]
+    who: str
+    host: str
+
+
+def _steady() -> float:
+    """Seconds that go on through suspend where the system counts them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
+
+
+def _run_id() -> str:
+    """A UUIDv7-like id: sorts by time, 48 bits of milliseconds before random bits."""
+    milliseconds = int(time.time() * 1000) & (1 << 48) - 1
+    return f"{milliseconds:012x}{uuid.uuid4().hex[:12]}"
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def real_ids() -> Ids:
+    """The machine's own clocks, names and randomness."""
+    host = socket.gethostname()
+    return Ids(
+        wall=time.time,
+        steady=_steady,
+        sleep=time.sleep,
+        run_id=_run_id,
+        who=f"{_who()}@{host}",
+        host=host,
+    )
+
+
+class Workspace:
+    """One checkout at one revision. Everything is opened on first use."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        fleet_file: str | None = None,
+        ref: str | None = None,
+        ids: Ids | None = None,
+        clock: SandboxClock | None = None,
+        cache: bool = True,
+    ) -> None:
+        if not root.is_dir():
+            raise ClusterformError("no-folder", "there is no such folder", where=str(root))
+        self.root = root
+        self.ids = ids or real_ids()
+        self._fleet_file = fleet_file
+        self._ref = ref
+        self._clock = clock or WallClock()
+        self._cache = cache
+        self._sandboxes: dict[str, SandboxFile] = {}
+
+    @property
+    def local(self) -> Path:
+        """What belongs to this machine alone: journal, caches, sandbox, key; ignored by Git."""
+        return self.root / LOCAL_FOLDER
+
+    @cached_property
+    def tree(self) -> git.SourceTree:
+        """The files at the chosen revision."""
+        return git.open_tree(self.root, self._ref)
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """What they declare, findings included."""
+        cache = self.local / "cache" if self._cache else None
+        return load(self.tree, fleet_file=self._fleet_file, cache=cache, key_dir=self.local)
+
+    def checked(self) -> Loaded:
+        """The same, or an error that names the first finding and counts the others."""
+        errors = self.loaded.errors
+        if errors:
+            first, *others = errors
+            raise ClusterformError(
+                "invalid-input",
+                first.summary,
+                where=first.where,
+                detail="\n".join(
+                    [first.detail] * bool(first.detail)
+                    + [f"{o.where}: {o.summary}" for o in others[:9]]
+                    + [f"and {len(others) - 9} more"] * (len(others) > 9)
+                ),
+                hint=first.hint or "clusterform validate lists all findings",
+            )
+        return self.loaded
+
+    @property
+    def fleet_name(self) -> str:
+        """The fleet's name."""
+        return self.loaded.fleet.name
+
+    # ------------------------------------------------------------------ clusters
+
+    def sandbox(self, management: str) -> SandboxFile:
+        """The built-in cluster behind a management entry."""
+        found = self._sandboxes.get(management)
+        if found is None:
+            private_folder(self.local)
+            path = self.local / f"sandbox-{management}.db"
+            found = self._sandboxes[management] = open_sandbox(path, clock=self._clock)
+        return found
+
+    @cached_property
+    def kube(self) -> Fleet:
+        """The way to all clusters of the fleet."""
+        files = {m.name: self.sandbox(m.name) for m in self.loaded.fleet.management}
+        return Fleet(
+            {name: file.management() for name, file in files.items()},
+            lambda access: next(
+                (
+                    found
+                    for file in files.values()
+                    if (found := file.workload(access.server, access.token)) is not None
+                ),
+                None,
+            ),
+            self.ids.sleep,
+        )
+
+    def api(self, cluster: str) -> KubeClient:
+        """A cluster's client; raises 'unreachable' with the reason where there is none."""
+        found = self.kube.api(cluster)
+        if isinstance(found, KubeClient):
+            return found
+        raise ClusterformError("unreachable", f"{cluster} cannot be reached: {found.reason}")
+
+    def managements(self) -> Iterator[str]:
+        """Names of the management clusters, sorted."""
+        yield from sorted(m.name for m in self.loaded.fleet.management)
+
+    # ------------------------------------------------------------------ state
+
+    def store(self, management: str) -> ObjectStore:
+        """clusterform's own objects in a management cluster."""
+        return KubeStore(self.api(management))
+
+    def record_store(self, management: str) -> RecordStore:
+        """The fleet's records in a management cluster."""
+        return RecordStore(self.store(management), self.fleet_name)
+
+    def records(self) -> tuple[dict[str, Head], Records]:
+        """Heads by management cluster, and all records."""
+        heads: dict[str, Head] = {}
+        records: Records = {}
+        for management in self.managements():
+            heads[management], found = self.record_store(management).read()
+            records.update(found)
+        return heads, records
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal of this machine."""
+        private_folder(self.local)
+        return Journal(self.local / "journal.db")
+
+    def lock_clock(self) -> Clock:
+        """The clocks that leases count by."""
+        return Clock(self.ids.wall, self.ids.steady)
+
+    # ------------------------------------------------------------------ secrets, lines
+
+    @cached_property
+    def secrets(self) -> Resolver:
+        """Reads sensitive values back from where they stand."""
+        return Resolver(self.root, self.local)
+
+    def reveal(self, ref: SecretRef) -> str:
+        """The value behind a reference, in memory."""
+        return self.secrets.resolve(ref)
+
+    def line_of(self, resource: Resource, path: FieldPath) -> str:
+        """`file:line` of a field, or of the nearest thing around it that stands in the file."""
+        origin = resource.origin
+        content = self._content(origin.path, origin.blob)
+        if content is None:
+            return str(origin)
+        field = _indexed(resource, path)
+        while field:
+            line = yamldoc.line_of(content, origin.document, field, origin.item)
+            if line is not None:
+                return f"{origin.path}:{line}"
+            field = field[:-1]
+        return str(origin)
+
+    def _content(self, path: str, blob: str) -> bytes | None:
+        try:
+            return self.tree.read([path])[path]
+        except (ClusterformError, KeyError):
+            return None if not blob else git.read_blob(self.root, GitBlob(blob, path).blob)
+
+
+def _indexed(resource: Resource, path: FieldPath) -> FieldPath:
+    """The path with list items by position, as the file has them."""
+    value: object = msgspec.json.decode(resource.body)
+    result: list[str] = []
+    for element in path:
+        if isinstance(value, dict) and element.startswith("f:"):
+            value = value.get(element[2:])
+        elif isinstance(value, list):
+            keys = msgspec.json.decode(element[2:])
+            index = _position(value, element[0], keys)
+            value = value[index] if index is not None else None
+            element = f"i:{index if index is not None else 0}"
+        result.append(element)
+    return tuple(result)
+
+
+def _position(items: list[object], tag: str, keys: object) -> int | None:
+    if tag == "i" and isinstance(keys, int):
+        return keys if keys < len(items) else None
+    for index, item in enumerate(items):
+        matches = (
+            isinstance(item, dict)
+            and isinstance(keys, dict)
+            and all(item.get(k) == v for k, v in keys.items())
+        )
+        if matches or item == keys:
+            return index
+    return None

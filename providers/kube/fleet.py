@@ -1,0 +1,121 @@
+"""From a cluster's key to its API: management clusters by setting, workload clusters by Secret."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from providers.base import value
+from providers.builtin import KINDS, Served
+from providers.capi import CLUSTER
+from providers.kube import kubeconfig
+from providers.kube.api import Transport
+from providers.kube.client import KubeClient
+from providers.management import SECRET
+from state.errors import ClusterformError
+from state.live import Absent, Observation, Present, Unreadable
+from state.resource import JsonObject, ResourceId, split_api_version
+
+
+class NoAccess(msgspec.Struct, frozen=True):
+    """A cluster whose API cannot be reached by us, and why."""
+
+    reason: str
+
+
+class NotYet(msgspec.Struct, frozen=True):
+    """A workload cluster that is proven to have no API yet: an empty world (semantics 6)."""
+
+    reason: str
+
+
+Dial = Callable[[kubeconfig.Access], Transport | None]
+"""Opens a workload cluster's API; None when nothing listens there."""
+
+
+class Fleet:
+    """The clusters of one fleet. Clients are made once and kept."""
+
+    def __init__(
+        self,
+        management: Mapping[str, Transport],
+        dial: Dial,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._management = {
+            name: KubeClient(name, transport, sleep) for name, transport in management.items()
+        }
+        self._dial = dial
+        self._sleep = sleep
+        self._workload: dict[str, KubeClient] = {}
+
+    def api(self, cluster: str) -> KubeClient | NoAccess | NotYet:
+        """The client of `mgmt`, or of the workload cluster `mgmt/namespace/name`."""
+        management, _, rest = cluster.partition("/")
+        found = self._management.get(management)
+        if found is None:
+            return NoAccess(f"there is no management cluster {management}")
+        if not rest:
+            return found
+        known = self._workload.get(cluster)
+        if known is not None:
+            return known
+        namespace, _, name = rest.partition("/")
+        try:
+            opened = self._open(found, cluster, namespace, name)
+        except ClusterformError as error:
+            return NoAccess(error.brief)
+        if isinstance(opened, KubeClient):
+            self._workload[cluster] = opened
+        return opened
+
+    def _open(
+        self, management: KubeClient, cluster: str, namespace: str, name: str
+    ) -> KubeClient | NoAccess | NotYet:
+        made = self._cluster_object(management, namespace, name)
+        if isinstance(made, Unreadable):
+            return NoAccess(f"no credential: {made.reason}")
+        if isinstance(made, Absent):
+            return NotYet("the cluster does not exist yet")
+        secret_id = ResourceId(management.cluster, "", "Secret", namespace, f"{name}-kubeconfig")
+        secret = management.get(secret_id, "v1", KINDS[SECRET])
+        if isinstance(secret, Unreadable):
+            return NoAccess(f"no credential: {secret.reason}")
+        if isinstance(secret, Absent):
+            if initialized(made.body):
+                return NoAccess("no credential: its kubeconfig Secret is missing")
+            return NotYet("its control plane is not initialized yet")
+        return self._connect(cluster, secret)
+
+    def _cluster_object(self, management: KubeClient, namespace: str, name: str) -> Observation:
+        id_ = ResourceId(management.cluster, CLUSTER.group, CLUSTER.kind, namespace, name)
+        for version in management.api_versions():
+            if split_api_version(version)[0] == CLUSTER.group:
+                served = management.served(version).get(CLUSTER.kind)
+                return management.get(id_, version, served or Served("clusters", True))
+        return Absent(id_)
+
+    def _connect(self, cluster: str, secret: Present) -> KubeClient | NoAccess:
+        try:
+            content = base64.b64decode(str(value(secret.body, "data.value", "")), validate=True)
+            access = kubeconfig.parse(content)
+        except (binascii.Error, kubeconfig.Unusable) as error:
+            return NoAccess(f"no credential: the kubeconfig is refused: {error}")
+        transport = self._dial(access)
+        if transport is None:
+            return NoAccess("nothing answers at the address in its kubeconfig")
+        return KubeClient(cluster, transport, self._sleep)
+
+
+def initialized(cluster: JsonObject) -> bool:
+    """The control plane has been up once: by contract v1beta2, or v1beta1."""
+    if value(cluster, "status.initialization.controlPlaneInitialized") is True:
+        return True
+    found: Any = value(cluster, "status.conditions", []) or ()
+    return any(
+        c.get("type") == "ControlPlaneInitialized" and c.get("status") == "True" for c in found
+    )
