@@ -13,6 +13,7 @@ import msgspec
 from planner.changes import (
     ActionId,
     AfterAction,
+    Cause,
     Change,
     Cleared,
     Confidence,
@@ -189,6 +190,11 @@ class Worker:
         )
         if naming is not None and naming.predecessor:
             change = msgspec.structs.replace(change, predecessor=naming.predecessor)
+        recorded = self._context.records.get(resource.id)
+        if recorded is not None and recorded.uid:
+            change = msgspec.structs.replace(
+                change, cause=Cause.DRIFT, reason="was deleted live by somebody"
+            )
         out.planned.append(Planned(change=change, after=body, live=None))
 
     def _update(

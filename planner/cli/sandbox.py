@@ -1,0 +1,88 @@
+"""The built-in management cluster: a Kubernetes API with simulated controllers, in one file."""
+
+from __future__ import annotations
+
+import click
+
+from planner.cli.options import Global
+from state.errors import ClusterformError, Exit
+
+
+@click.group()
+def sandbox() -> None:
+    """The built-in management cluster, for demos, tests and trying things out."""
+
+
+@sandbox.command()
+@click.pass_obj
+def up(settings: Global) -> int:
+    """Make the sandboxes of this fleet ready. Commands do so by themselves when they need one."""
+    workspace = settings.workspace()
+    for name in workspace.managements():
+        client = workspace.api(name)
+        click.echo(f"{name}: {client.server_version()} in {workspace.sandbox_path(name)}")
+    return Exit.OK
+
+
+@sandbox.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def reset(settings: Global, yes: bool) -> int:
+    """Throw the sandboxes of this fleet away, with everything in them."""
+    workspace = settings.workspace()
+    names = list(workspace.managements())
+    if not yes:
+        click.confirm(f"Throw away {', '.join(names)}?", abort=True)
+    for name in names:
+        workspace.remove_sandbox(name)
+        click.echo(f"{name}: gone")
+    return Exit.OK
+
+
+@sandbox.command(
+    epilog="""\b
+Examples:
+  clusterform sandbox fault --stuck "Machine team-a/shop-dev-md0-x1b2c"
+  clusterform sandbox fault --status 503 --method PATCH --path machinedeployments --count 3
+  clusterform sandbox fault --clear
+"""
+)
+@click.option("--stuck", metavar='"KIND NAMESPACE/NAME"', help="This object never becomes ready.")
+@click.option("--reason", default="stuck on request", help="What its condition says.")
+@click.option("--status", type=click.IntRange(400, 599), help="Answer with this HTTP status.")
+@click.option("--delay", type=float, metavar="SECONDS", help="Answer late.")
+@click.option("--drop", type=click.Choice(["before", "after"]),
+              help="Cut the connection before or after the request is carried out.")
+@click.option("--method", default="", help="Only this HTTP method.")
+@click.option("--path", default="", metavar="REGEX", help="Only requests whose path matches.")
+@click.option("--count", type=click.IntRange(1), help="Only so many times; default: until --clear.")
+@click.option("--clear", is_flag=True, help="End all faults.")
+@click.pass_obj
+def fault(
+    settings: Global,
+    stuck: str | None,
+    reason: str,
+    status: int | None,
+    delay: float | None,
+    drop: str | None,
+    method: str,
+    path: str,
+    count: int | None,
+    clear: bool,
+) -> int:
+    """Make requests fail, wait or break off, or objects never ready. Without options: list."""
+    workspace = settings.workspace()
+    for name in workspace.managements():
+        file = workspace.sandbox(name)
+        if clear:
+            file.clear_faults()
+        for wanted in workspace.faults_of(
+            stuck=stuck, reason=reason, status=status, delay=delay, drop=drop,
+            method=method, path=path, count=count,
+        ):
+            file.fault(wanted)
+        for line in workspace.fault_lines(name):
+            click.echo(f"{name}: {line}")
+    if clear and (stuck or status or delay or drop):
+        raise ClusterformError("usage", "--clear goes alone")
+    return Exit.OK
