@@ -28,7 +28,7 @@ from state.live import Present
 from state.lock import LEASE_SECONDS, LeaseLock
 from state.recorded import Recorded, Records
 from state.records import RunSummary
-from state.resource import GroupKind, ResourceId, SecretRef, split_api_version
+from state.resource import ResourceId, SecretRef, split_api_version
 
 TOOL = f"clusterform {VERSION}"
 LEASE_VARIABLE = "CLUSTERFORM_LEASE_SECONDS"
@@ -161,7 +161,6 @@ class _Application:
             for c in made.changes
             if c.plural
         }
-        self._versions: dict[str, dict[str, str]] = {}
 
     def start(self, envelope: Envelope | None) -> events.RunFinished:
         """A new run."""
@@ -323,14 +322,10 @@ class _Application:
         builtin = KINDS.get(id_.group_kind)
         if builtin is not None and not id_.group:
             return "v1", builtin
-        client = self.workspace.api(id_.cluster)
-        for version in client.api_versions():
-            if split_api_version(version)[0] == id_.group:
-                for kind, served in client.served(version).items():
-                    key = (id_.cluster, GroupKind(id_.group, kind))
-                    self._kinds.setdefault(key, (version, served))
-                break
-        return self._kinds.get((id_.cluster, id_.group_kind))
+        found = lookup_of(self.workspace.api(id_.cluster), id_)
+        if found is not None:
+            self._kinds[id_.cluster, id_.group_kind] = found
+        return found
 
     # ------------------------------------------------------------------ records
 
@@ -383,6 +378,16 @@ class _Application:
         for management in self.workspace.managements():
             mine = {i: r for i, r in records.items() if i.cluster.partition("/")[0] == management}
             self.workspace.record_store(management).write(mine, epoch=epoch, run=run)
+
+
+def lookup_of(client: KubeClient, id_: ResourceId) -> tuple[str, Served] | None:
+    """apiVersion and URL name of a kind by discovery; None while the server does not serve it."""
+    for version in client.api_versions():
+        if split_api_version(version)[0] == id_.group:
+            served = client.served(version).get(id_.kind)
+            if served is not None:
+                return version, served
+    return None
 
 
 def _went_with(recorded: Recorded, gone: set[str]) -> bool:

@@ -228,7 +228,8 @@ def _maybe_equal(value: Any, live: Any, builtin: bool) -> bool:
         return set(value) <= set(live) and all(
             same(v, live[k]) or _maybe_equal(v, live[k], builtin) for k, v in value.items()
         )
-    return builtin and _quantity_like(value) and _quantity_like(live)
+    spelled = isinstance(value, str) or isinstance(live, str)
+    return builtin and spelled and _quantity_like(value) and _quantity_like(live)
 
 
 def _quantity_like(value: Any) -> bool:

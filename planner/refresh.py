@@ -70,10 +70,11 @@ class Live:
 class Reader:
     """Reads kinds into a `Live`, at most once each."""
 
-    def __init__(self, fleet: KubeFleet, scopes: Scopes, live: Live | None = None) -> None:
+    def __init__(self, fleet: KubeFleet, scopes: Scopes, *, selector: str = "") -> None:
         self._fleet = fleet
         self._scopes = scopes
-        self.live = live or Live()
+        self._selector = selector
+        self.live = Live()
         self._served: dict[tuple[str, str], dict[str, Served]] = {}
 
     def client(self, cluster: str) -> KubeClient | None:
@@ -139,7 +140,7 @@ class Reader:
         if served is None:
             return []  # proven: the server does not serve this kind, so there is none of it
         try:
-            return list(client.objects(version, kind, served))
+            return list(client.objects(version, kind, served, selector=self._selector))
         except ClusterformError as error:
             return error.brief
 

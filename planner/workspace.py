@@ -147,9 +147,21 @@ class Workspace:
         found = self._sandboxes.get(management)
         if found is None:
             private_folder(self.local)
-            path = self.local / f"sandbox-{management}.db"
+            path = self.sandbox_path(management)
             found = self._sandboxes[management] = open_sandbox(path, clock=self._clock)
         return found
+
+    def sandbox_path(self, management: str) -> Path:
+        """The one file of a built-in cluster: the only place where secret values may lie."""
+        return self.local / f"sandbox-{management}.db"
+
+    def remove_sandbox(self, management: str) -> None:
+        """Throw a built-in cluster away."""
+        found = self._sandboxes.pop(management, None)
+        if found is not None:
+            found.close()
+        for path in self.local.glob(f"sandbox-{management}.db*"):
+            path.unlink(missing_ok=True)
 
     @cached_property
     def kube(self) -> Fleet:

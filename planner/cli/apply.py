@@ -32,9 +32,13 @@ Examples:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--resume", metavar="RUN", help="Finish an interrupted run.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--expect-digest", default="", metavar="DIGEST|FILE",
-              help="Refuse any other plan: the full digest, a saved plan, or a file of"
-              " 'unit digest machines' lines.")
+@click.option(
+    "--expect-digest",
+    default="",
+    metavar="DIGEST|FILE",
+    help="Refuse any other plan: the full digest, a saved plan, or a file of"
+    " 'unit digest machines' lines.",
+)
 @planning
 @selection
 @applying
@@ -99,8 +103,14 @@ Example:
   clusterform destroy --target cluster=team-a/shop-dev
 """
 )
-@click.option("--target", "targets", multiple=True, required=True, metavar="SELECTOR",
-              help="What goes. Repeatable.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    required=True,
+    metavar="SELECTOR",
+    help="What goes. Repeatable.",
+)
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @applying
 @click.pass_obj
@@ -169,12 +179,15 @@ Performance = Callable[[app.Emit, app.Interrupts], events.RunFinished]
 
 def _perform(settings: Global, perform: Performance) -> int:
     """Run with progress on stderr and the report on stdout."""
-    from planner.views.progress import open_progress  # noqa: PLC0415
-    from planner.views.report import report_text  # noqa: PLC0415
+    from planner.views.progress import open_progress
+    from planner.views.report import report_text
 
-    with open_progress(
-        form=settings.log_format, quiet=settings.quiet, color=settings.color
-    ) as progress, _Signals() as signals:
+    with (
+        open_progress(
+            form=settings.log_format, quiet=settings.quiet, color=settings.color
+        ) as progress,
+        _Signals() as signals,
+    ):
         finished = perform(progress.emit, signals.connect)
     click.echo(report_text(finished), nl=False)
     return exit_of(finished)
@@ -221,7 +234,7 @@ class _Signals:
         del number, frame
         self._count += 1
         if self._count > 1:
-            import os  # noqa: PLC0415
+            import os
 
             os.write(2, b"\nleaving at once; finish with clusterform apply --resume\n")
             os._exit(Exit.INTERRUPTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,7 +37,7 @@ class Global(msgspec.Struct, kw_only=True):
         """Whether results on stdout may carry colour."""
         if self.color != "auto":
             return self.color == "always"
-        return click.get_text_stream("stdout").isatty()
+        return sys.stdout.isatty()
 
 
 class Duration(click.ParamType[float]):

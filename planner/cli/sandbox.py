@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import click
+import msgspec
 
 from planner.cli.options import Global
-from state.errors import ClusterformError, Exit
+from providers.kube.sandbox.faults import Fault
+from state.errors import Exit
 
 
 @click.group()
@@ -51,8 +56,11 @@ Examples:
 @click.option("--reason", default="stuck on request", help="What its condition says.")
 @click.option("--status", type=click.IntRange(400, 599), help="Answer with this HTTP status.")
 @click.option("--delay", type=float, metavar="SECONDS", help="Answer late.")
-@click.option("--drop", type=click.Choice(["before", "after"]),
-              help="Cut the connection before or after the request is carried out.")
+@click.option(
+    "--drop",
+    type=click.Choice(["before", "after"]),
+    help="Cut the connection before or after the request is carried out.",
+)
 @click.option("--method", default="", help="Only this HTTP method.")
 @click.option("--path", default="", metavar="REGEX", help="Only requests whose path matches.")
 @click.option("--count", type=click.IntRange(1), help="Only so many times; default: until --clear.")
@@ -71,18 +79,52 @@ def fault(
     clear: bool,
 ) -> int:
     """Make requests fail, wait or break off, or objects never ready. Without options: list."""
+    wanted = list(_faults(stuck, reason, status, delay, drop, method, path, count))
+    if clear and wanted:
+        raise click.UsageError("--clear goes alone")
     workspace = settings.workspace()
     for name in workspace.managements():
         file = workspace.sandbox(name)
         if clear:
             file.clear_faults()
-        for wanted in workspace.faults_of(
-            stuck=stuck, reason=reason, status=status, delay=delay, drop=drop,
-            method=method, path=path, count=count,
-        ):
-            file.fault(wanted)
-        for line in workspace.fault_lines(name):
-            click.echo(f"{name}: {line}")
-    if clear and (stuck or status or delay or drop):
-        raise ClusterformError("usage", "--clear goes alone")
+        for one in wanted:
+            file.fault(one)
+        for one in file.faults():
+            click.echo(f"{name}: {_line(one)}")
     return Exit.OK
+
+
+def _faults(
+    stuck: str | None,
+    reason: str,
+    status: int | None,
+    delay: float | None,
+    drop: str | None,
+    method: str,
+    path: str,
+    count: int | None,
+) -> Iterator[Fault]:
+    requests = Fault(
+        kind="status",
+        method=method or ".*",
+        path=f".*(?:{path}).*" if path else ".*",
+        count=count,
+        message="a fault of the sandbox",
+    )
+    if stuck:
+        kind, _, name = stuck.partition(" ")
+        if not name:
+            raise click.UsageError('--stuck takes "KIND NAMESPACE/NAME"')
+        where = f".*/{re.escape(kind)}/{re.escape(name)}"
+        yield Fault(kind="stuck", path=where, reason=reason, count=None)
+    if status:
+        yield msgspec.structs.replace(requests, status=status)
+    if delay:
+        yield msgspec.structs.replace(requests, kind="delay", seconds=delay)
+    if drop:
+        yield msgspec.structs.replace(requests, kind=f"drop-{drop}")
+
+
+def _line(fault: Fault) -> str:
+    left = "until cleared" if fault.count is None else f"{fault.count} left"
+    return f"{fault.kind} {fault.method} {fault.path} ({left})"

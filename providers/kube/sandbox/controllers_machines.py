@@ -224,7 +224,9 @@ def _advance(machine: Subject, cluster: JsonObject) -> None:
     if initialized(config, "dataSecretCreated") and config and not bootstrap.get("dataSecretName"):
         bootstrap["dataSecretName"] = config["status"]["dataSecretName"]
     infra = follow(machine.world, machine.spec.get("infrastructureRef"), machine.namespace)
-    provisioned = initialized(infra, "provisioned") or bool(((infra or {}).get("status") or {}).get("ready"))
+    provisioned = initialized(infra, "provisioned") or bool(
+        ((infra or {}).get("status") or {}).get("ready")
+    )
     if provisioned and infra:
         machine.spec["providerID"] = infra["spec"].get("providerID", "")
     elif bootstrap.get("dataSecretName") and infra:

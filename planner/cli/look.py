@@ -1,0 +1,87 @@
+"""status, kubeconfig, validate: looking without planning."""
+
+from __future__ import annotations
+
+import base64
+
+import click
+
+from planner.cli.options import Global
+from planner.lookup import find_cluster
+from planner.validate import all_findings
+from providers.base import value
+from providers.builtin import KINDS
+from providers.management import SECRET
+from state.errors import ClusterformError, Exit
+from state.live import Present
+from state.resource import ResourceId
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  clusterform status                      all clusters
+  clusterform status team-a/shop-prod     one, with its machines
+"""
+)
+@click.argument("cluster", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.pass_obj
+def status(settings: Global, cluster: str | None, form: str) -> int:
+    """Show how clusters are doing: the deepest failing condition first."""
+    from planner.status import read_status
+    from planner.views.status import status_json, status_text
+
+    tree = read_status(settings.workspace(), cluster)
+    text = status_json(tree) if form == "json" else status_text(tree, color=settings.colored())
+    click.echo(text, nl=False)
+    return Exit.OK
+
+
+@click.command(
+    epilog="\b\nExample:\n  clusterform kubeconfig team-a/shop-dev > shop-dev.kubeconfig"
+)
+@click.argument("cluster")
+@click.pass_obj
+def kubeconfig(settings: Global, cluster: str) -> int:
+    """Print the kubeconfig of a workload cluster. It is a credential: mind where it goes."""
+    workspace = settings.workspace()
+    found = find_cluster(workspace, cluster)
+    client = workspace.api(found.cluster)
+    name = f"{found.name}-kubeconfig"
+    secret_id = ResourceId(found.cluster, "", "Secret", found.namespace, name)
+    secret = client.get(secret_id, "v1", KINDS[SECRET])
+    if not isinstance(secret, Present):
+        reason = getattr(secret, "reason", "it is not there yet")
+        raise ClusterformError(
+            "no-kubeconfig",
+            f"{cluster} has no kubeconfig: {reason}",
+            hint=f"clusterform status {cluster} shows how far it is",
+        )
+    click.echo(base64.b64decode(str(value(secret.body, "data.value", ""))).decode(), nl=False)
+    return Exit.OK
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  clusterform validate
+  clusterform validate --ref origin/main
+"""
+)
+@click.option("--ref", metavar="REV", help="Check a revision instead of the working tree.")
+@click.pass_obj
+def validate(settings: Global, ref: str | None) -> int:
+    """Check the repository without a cluster: parse, schemas of CRDs at hand, references."""
+    from planner.views.problems import findings_text
+
+    workspace = settings.workspace(ref)
+    findings = all_findings(workspace.loaded)
+    click.echo(findings_text(findings), nl=False)
+    errors = sum(1 for f in findings if f.severity == "error")
+    documents = len(workspace.loaded.documents)
+    if not errors:
+        click.echo(f"{documents} objects are valid" + (", with warnings" if findings else ""))
+    return Exit.ERROR if errors else Exit.OK

@@ -1,0 +1,128 @@
+"""Recreating records from live objects, and reading the live side of a record.
+
+Label and ownership on the objects are the truth (docs/semantics.md 3); records are what makes
+deletes ordered and drift precise. Rebuilding loses nothing that a plan depends on.
+"""
+
+from __future__ import annotations
+
+from planner.app import lookup_of
+from planner.refresh import Reader
+from planner.render import Scopes, declared_kinds
+from planner.resolve import FLEET_LABEL, TEMPLATE_LABEL
+from planner.units import assign, is_workload
+from planner.work import Seen, seen
+from planner.workspace import Workspace
+from providers.base import references
+from providers.capi import TOPOLOGY_OWNED
+from providers.kube.client import KubeClient
+from providers.registry import rules
+from providers.secrets import sensitive_paths
+from state.errors import ClusterformError
+from state.fields import leaves, own_entry, trie, value_at
+from state.fingerprint import path_key
+from state.live import Absent, Observation, Present, Unreadable
+from state.lock import LeaseLock
+from state.recorded import Recorded, Records
+from state.resource import canonical, digest
+
+
+def observe(workspace: Workspace, recorded: Recorded) -> Observation:
+    """The live object of a record, three-valued."""
+    api = workspace.kube.api(recorded.id.cluster)
+    if not isinstance(api, KubeClient):
+        return Unreadable(recorded.id, api.reason)
+    how = lookup_of(api, recorded.id)
+    if how is None:
+        return Absent(recorded.id)
+    return api.get(recorded.id, recorded.version, how[1])
+
+
+def rebuild(workspace: Workspace) -> int:
+    """Replace the records by what the live objects say; returns how many there are.
+
+    Takes the lock: no apply may run meanwhile. Raises when a kind could not be read, because its
+    objects would be forgotten.
+    """
+    ids = workspace.ids
+    management = next(workspace.managements())
+    lock = LeaseLock(
+        workspace.store(management),
+        workspace.fleet_name,
+        f"{ids.who} state rebuild",
+        ids.run_id(),
+        workspace.lock_clock(),
+    )
+    lock.acquire(wait=0, sleep=ids.sleep)
+    try:
+        records = _from_live(workspace)
+        for name in workspace.managements():
+            mine = {i: r for i, r in records.items() if i.cluster.partition("/")[0] == name}
+            workspace.record_store(name).write(mine, epoch=lock.epoch)
+    finally:
+        lock.release()
+    return len(records)
+
+
+def _from_live(workspace: Workspace) -> Records:
+    reader = _read_everything(workspace)
+    live = reader.live
+    unreadable = [*live.unreadable.values(), *live.closed.values()]
+    if unreadable:
+        raise ClusterformError(
+            "unreadable",
+            "not everything could be read, and what is not seen would be forgotten",
+            detail="\n".join(sorted(set(unreadable))[:10]),
+        )
+    fleet = workspace.fleet_name
+    mine = [p for p in live.objects.values() if seen(p, fleet) is Seen.OURS]
+    mine = [p for p in mine if TOPOLOGY_OWNED not in p.labels]
+    units = assign((), mine)
+    return {p.id: _record(p, units[p.id]) for p in mine}
+
+
+def _read_everything(workspace: Workspace) -> Reader:
+    """Every served kind of every cluster, by our label."""
+    scopes = Scopes()
+    declared_kinds(workspace.loaded.documents, scopes)
+    reader = Reader(workspace.kube, scopes, selector=f"{FLEET_LABEL}={workspace.fleet_name}")
+    for management in workspace.managements():
+        _read_cluster(reader, management)
+    clusters = sorted(
+        f"{i.cluster}/{i.namespace}/{i.name}"
+        for i in reader.live.objects
+        if i.kind == "Cluster" and not is_workload(i.cluster)
+    )
+    for cluster in clusters:
+        _read_cluster(reader, cluster)
+    return reader
+
+
+def _read_cluster(reader: Reader, cluster: str) -> None:
+    client = reader.client(cluster)
+    if client is None:
+        return
+    chosen: dict[tuple[str, str], str] = {}
+    for version in client.api_versions():
+        for kind in client.served(version):
+            chosen.setdefault((version.rpartition("/")[0], kind), version)
+    reader.read((cluster, version, kind) for (_, kind), version in chosen.items())
+
+
+def _record(present: Present, unit: str) -> Recorded:
+    entry = own_entry(present)
+    id_ = present.id
+    hidden = set(sensitive_paths(id_.group, id_.kind, present.body))
+    paths = [p for p in leaves(trie(entry)) if p not in hidden] if entry else []
+    targets = {r.target for r in references(present.body, id_, rules(id_.group, id_.kind))}
+    return Recorded(
+        id=id_,
+        version=entry.api_version if entry else present.version,
+        uid=present.uid,
+        unit=unit,
+        logical=present.labels.get(TEMPLATE_LABEL, ""),
+        leaves={
+            path_key(p): digest(canonical(value_at(present.body, p)))[:16] for p in sorted(paths)
+        },
+        depends_on=tuple(sorted(targets)),
+    )

@@ -1,0 +1,63 @@
+"""The simulated controllers of the built-in management cluster: kind → reconciler.
+
+Deterministic: all that happens follows from what is stored and from the time. See
+`controllers_objects.Timings` for how long things take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from providers.kube.sandbox import (
+    controllers_cluster,
+    controllers_controlplane,
+    controllers_deployments,
+    controllers_infrastructure,
+    controllers_machines,
+    controllers_machinesets,
+)
+from providers.kube.sandbox.controllers_builtin import WORKLOADS
+from providers.kube.sandbox.controllers_objects import (
+    BOOTSTRAP,
+    CONTROL_PLANE,
+    CORE,
+    INFRASTRUCTURE,
+)
+from providers.kube.sandbox.world import Reconciler
+
+_NAMED: Mapping[tuple[str, str], Reconciler] = {
+    **WORKLOADS,
+    (CORE, "Cluster"): controllers_cluster.reconcile,
+    (CORE, "MachineDeployment"): controllers_deployments.reconcile,
+    (CORE, "MachineSet"): controllers_machinesets.reconcile,
+    (CORE, "Machine"): controllers_machines.reconcile,
+    (BOOTSTRAP, "KubeadmConfig"): controllers_machines.reconcile_config,
+    (CONTROL_PLANE, "KubeadmControlPlane"): controllers_controlplane.reconcile,
+}
+
+_BY_ENDING: Mapping[str, Reconciler] = {
+    "Cluster": controllers_infrastructure.reconcile_cluster,
+    "Machine": controllers_infrastructure.reconcile_machine,
+}
+"""Kinds of the infrastructure group: every provider's, by the contract."""
+
+
+class _Reconcilers(Mapping[tuple[str, str], Reconciler]):
+    """The named kinds, and whatever infrastructure kind there is."""
+
+    def __getitem__(self, kind: tuple[str, str]) -> Reconciler:
+        found = _NAMED.get(kind)
+        if found is None and kind[0] == INFRASTRUCTURE:
+            found = next((r for end, r in _BY_ENDING.items() if kind[1].endswith(end)), None)
+        if found is None:
+            raise KeyError(kind)
+        return found
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(_NAMED)
+
+    def __len__(self) -> int:
+        return len(_NAMED)
+
+
+RECONCILERS: Mapping[tuple[str, str], Reconciler] = _Reconcilers()

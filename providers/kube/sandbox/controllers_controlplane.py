@@ -1,0 +1,317 @@
+"""Kubeadm control planes: one machine at a time.
+
+Sources: cluster-api v1.14 `controlplane/kubeadm/` (`reconcilers/kubeadmcontrolplane/scale.go`,
+`pkg/filters.go`: what rolls); unlike a MachineDeployment it has no window: observedGeneration,
+counters and RollingOut move together (control-plane.md §3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from providers.kube.sandbox.controllers_deployments import mark
+from providers.kube.sandbox.controllers_kubeconfig import ensure_secrets, initialize
+from providers.kube.sandbox.controllers_machines import Plan, make
+from providers.kube.sandbox.controllers_machinesets import (
+    counters,
+    machine_conditions,
+    scaling_conditions,
+)
+from providers.kube.sandbox.controllers_objects import (
+    BOOTSTRAP,
+    CLONED_FROM,
+    CLONED_FROM_KIND,
+    CLUSTER_NAME,
+    CONTROL_PLANE_LABEL,
+    CONTROL_PLANE_NAME,
+    CORE,
+    TIMINGS,
+    Subject,
+    adopt,
+    cluster_of,
+    deleting,
+    follow,
+    holds,
+    initialized,
+    key_of,
+    load,
+    minor,
+    owned_by,
+    pause,
+    suffix,
+)
+from providers.kube.sandbox.world import Key, World
+from state.resource import JsonObject, digest, canonical
+
+MANAGER = "capi-kubeadm-control-plane"
+_MAKER = "capi-kubeadmcontrolplane"
+_FINALIZER = "kubeadm.controlplane.cluster.x-k8s.io"
+_CONFIGURED = "sandbox.clusterform.dev/kubeadm-config"
+"""On a machine's KubeadmConfig: a digest of the kubeadmConfigSpec it was made from."""
+_NEVER_ROLLS = {
+    "clusterConfiguration": ("dns", "controlPlaneEndpoint"),
+    "joinConfiguration": ("discovery",),
+}
+_IN_PLACE = ("deletion", "readinessGates", "taints")
+
+
+def reconcile(world: World, key: Key) -> None:
+    """Bring a control plane one machine forward."""
+    control_plane = load(world, key, MANAGER)
+    if control_plane is None:
+        return
+    cluster = cluster_of(world, control_plane.value)
+    owned = bool(owned_by(control_plane.value, "Cluster"))
+    told = _told(control_plane.value)
+    if cluster is not None and owned:
+        control_plane.hold(_FINALIZER)
+        if not pause(control_plane, cluster):
+            if control_plane.deleting:
+                _delete(control_plane, cluster)
+            elif initialized(cluster, "infrastructureProvisioned"):
+                _advance(control_plane, cluster)
+    elif control_plane.deleting:
+        control_plane.release(_FINALIZER)
+    control_plane.save()
+    if cluster is not None and _told(control_plane.value) != told:
+        for machine_set in world.list(CORE, "MachineSet", key[2]):
+            if machine_set["spec"].get("clusterName") == cluster["metadata"]["name"]:
+                world.wake(key_of(machine_set), 0)
+
+
+def _told(value: JsonObject) -> tuple[Any, ...]:
+    """What the preflight checks of MachineSets wait for."""
+    version = (value.get("status") or {}).get("version")
+    return initialized(value, "controlPlaneInitialized"), version, value["spec"].get("version")
+
+
+def _machines(control_plane: Subject) -> list[JsonObject]:
+    labels = {CONTROL_PLANE_NAME: control_plane.name}
+    found = control_plane.world.list(CORE, "Machine", control_plane.namespace, labels)
+    return sorted(found, key=lambda m: (m["metadata"]["creationTimestamp"], m["metadata"]["name"]))
+
+
+def _delete(control_plane: Subject, cluster: JsonObject) -> None:
+    """It refuses to go while there are workers."""
+    everything = control_plane.world.list(
+        CORE, "Machine", control_plane.namespace, {CLUSTER_NAME: cluster["metadata"]["name"]}
+    )
+    machines = _machines(control_plane)
+    workers = len(everything) - len(machines)
+    if workers:
+        why = f"{workers} worker Machines are left"
+        control_plane.state("Deleting", True, why, "WaitingForWorkersDeletion")
+        control_plane.world.wake(control_plane.key, TIMINGS.retry)
+    elif machines:
+        why = f"{len(machines)} Machines are left"
+        control_plane.state("Deleting", True, why, "WaitingForMachineDeletion")
+        for machine in machines:
+            if not deleting(machine):
+                control_plane.world.delete(*key_of(machine))
+    else:
+        control_plane.release(_FINALIZER)
+
+
+def _advance(control_plane: Subject, cluster: JsonObject) -> None:
+    if not _observed(control_plane):
+        return
+    ensure_secrets(control_plane.world, cluster, control_plane.value)
+    ref = _template_ref(control_plane)
+    template = follow(control_plane.world, ref, control_plane.namespace)
+    if template is not None:
+        adopt(control_plane.world, cluster, template, MANAGER)
+    machines = _machines(control_plane)
+    outdated = _mark_machines(control_plane, machines)
+    _initialize(control_plane, cluster, machines)
+    blocked = _step(control_plane, cluster, machines, outdated)
+    _propagate(control_plane, machines)
+    _status(control_plane, _machines(control_plane), blocked)
+
+
+def _observed(control_plane: Subject) -> bool:
+    generation = control_plane.metadata["generation"]
+    seen = control_plane.status.get("observedGeneration")
+    if seen in (None, generation):
+        control_plane.status["observedGeneration"] = generation
+        return True
+    if not control_plane.waited(f"observe-{generation}", TIMINGS.observe):
+        return False
+    control_plane.stop(f"observe-{generation}")
+    control_plane.status["observedGeneration"] = generation
+    return True
+
+
+def _template_ref(control_plane: Subject) -> JsonObject:
+    machine = control_plane.spec.get("machineTemplate") or {}
+    return (
+        (machine.get("spec") or {}).get("infrastructureRef")
+        or machine.get("infrastructureRef")
+        or {}
+    )
+
+
+def _mark_machines(control_plane: Subject, machines: Sequence[JsonObject]) -> list[JsonObject]:
+    """The machines that must be replaced; every Machine says of itself what differs."""
+    outdated = []
+    for machine in machines:
+        why = _difference(control_plane, machine)
+        mark(control_plane.world, machine, why, MANAGER)
+        if why:
+            outdated.append(machine)
+    return outdated
+
+
+def _difference(control_plane: Subject, machine: JsonObject) -> str:
+    wanted = control_plane.spec.get("version")
+    if machine["spec"].get("version") != wanted:
+        return f"* Version {machine['spec'].get('version')}, {wanted} required"
+    infra = follow(
+        control_plane.world, machine["spec"]["infrastructureRef"], control_plane.namespace
+    )
+    cloned = ((infra or {}).get("metadata") or {}).get("annotations") or {}
+    ref = _template_ref(control_plane)
+    kind = f"{ref.get('kind')}.{ref.get('apiGroup')}"
+    if infra and (cloned.get(CLONED_FROM), cloned.get(CLONED_FROM_KIND)) != (ref.get("name"), kind):
+        return f"* {machine['spec']['infrastructureRef']['kind']} is not up-to-date"
+    config = follow(
+        control_plane.world, machine["spec"]["bootstrap"]["configRef"], control_plane.namespace
+    )
+    made = ((config or {}).get("metadata") or {}).get("annotations") or {}
+    if config and made.get(_CONFIGURED) != _configuration(control_plane):
+        return "* KubeadmConfig is not up-to-date"
+    return ""
+
+
+def _configuration(control_plane: Subject) -> str:
+    """A digest of what rolls in kubeadmConfigSpec: empty equals missing, some fields never count."""
+    spec = _pruned(control_plane.spec.get("kubeadmConfigSpec") or {}) or {}
+    for part, fields in _NEVER_ROLLS.items():
+        if part in spec:
+            spec[part] = {k: v for k, v in spec[part].items() if k not in fields}
+    return digest(canonical(_pruned(spec)))[:16]
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        pruned = {name: _pruned(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in pruned.items() if inner not in ({}, [], None, "")}
+    return [_pruned(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _initialize(
+    control_plane: Subject, cluster: JsonObject, machines: Sequence[JsonObject]
+) -> None:
+    """The first machine brings up the API server some time after its infrastructure is there."""
+    if initialized(control_plane.value, "controlPlaneInitialized"):
+        return
+    world = control_plane.world
+    stuck = world.stuck(control_plane.key) or world.stuck(key_of(cluster))
+    if stuck:
+        control_plane.state("Initialized", False, "", stuck)
+        world.wake(control_plane.key, TIMINGS.retry)
+        return
+    started = any(initialized(m, "infrastructureProvisioned") for m in machines)
+    if not started or not control_plane.waited("initialize", TIMINGS.initialize):
+        control_plane.state("Initialized", False)
+        return
+    control_plane.stop("initialize")
+    initialize(world, cluster, control_plane.spec.get("version", ""))
+    control_plane.status["initialization"] = {"controlPlaneInitialized": True}
+    control_plane.state("Initialized", True)
+
+
+def _step(
+    control_plane: Subject,
+    cluster: JsonObject,
+    machines: Sequence[JsonObject],
+    outdated: Sequence[JsonObject],
+) -> str:
+    """Make or delete one machine, if no other one is on its way; why it cannot be made."""
+    wanted = control_plane.spec.get("replicas", 1)
+    busy = any(deleting(m) for m in machines)
+    ready = all(holds(m, "Ready") for m in machines)
+    if busy or (machines and not initialized(control_plane.value, "controlPlaneInitialized")):
+        return ""
+    limit = wanted + (_surge(control_plane) if outdated else 0)
+    if len(machines) > limit or (outdated and len(machines) == limit):
+        # An unhealthy outdated machine does not stop the rollout that would replace it.
+        victims = sorted(outdated or machines, key=lambda m: holds(m, "Ready"))
+        if ready or (outdated and not holds(victims[0], "Ready")):
+            control_plane.world.delete(*key_of(victims[0]))
+    elif len(machines) < limit and ready:
+        return make(control_plane.world, _plan(control_plane, cluster))
+    return ""
+
+
+def _surge(control_plane: Subject) -> int:
+    strategy = (control_plane.spec.get("rollout") or {}).get("strategy") or {}
+    return int((strategy.get("rollingUpdate") or {}).get("maxSurge", 1))
+
+
+def _plan(control_plane: Subject, cluster: JsonObject) -> Plan:
+    template = control_plane.spec.get("machineTemplate") or {}
+    metadata = template.get("metadata") or {}
+    name = f"{control_plane.name}-{suffix(control_plane.metadata['uid'], control_plane.world.now)}"
+    own = {
+        CLUSTER_NAME: cluster["metadata"]["name"],
+        CONTROL_PLANE_LABEL: "",
+        CONTROL_PLANE_NAME: control_plane.name,
+    }
+    config = {"apiGroup": BOOTSTRAP, "kind": "KubeadmConfig", "name": name}
+    spec = {
+        name: value for name, value in (template.get("spec") or {}).items() if name in _IN_PLACE
+    }
+    spec["bootstrap"] = {"configRef": config}
+    spec["infrastructureRef"] = _template_ref(control_plane)
+    spec["version"] = control_plane.spec.get("version", "")
+    return Plan(
+        name=name,
+        cluster=cluster,
+        owner=control_plane.value,
+        manager=_MAKER,
+        labels={**(metadata.get("labels") or {}), **own},
+        annotations=dict(metadata.get("annotations") or {}),
+        spec=spec,
+        config=control_plane.spec.get("kubeadmConfigSpec") or {"clusterConfiguration": {}},
+        config_annotations={_CONFIGURED: _configuration(control_plane)},
+    )
+
+
+def _propagate(control_plane: Subject, machines: Sequence[JsonObject]) -> None:
+    """Metadata and deletion timeouts reach the machines in place."""
+    template = control_plane.spec.get("machineTemplate") or {}
+    metadata = template.get("metadata") or {}
+    for found in machines:
+        machine = load(control_plane.world, key_of(found), _MAKER)
+        if machine is None or machine.deleting:
+            continue
+        for field in ("labels", "annotations"):
+            if metadata.get(field):
+                machine.metadata.setdefault(field, {}).update(metadata[field])
+        for field in _IN_PLACE:
+            if field in (template.get("spec") or {}):
+                machine.spec[field] = template["spec"][field]
+        machine.save()
+
+
+def _status(control_plane: Subject, machines: Sequence[JsonObject], blocked: str) -> None:
+    wanted = control_plane.spec.get("replicas", 1)
+    counted = counters(machines)
+    control_plane.status.update(counted)
+    name = control_plane.metadata["labels"][CLUSTER_NAME]
+    control_plane.status["selector"] = f"{CLUSTER_NAME}={name},{CONTROL_PLANE_LABEL}"
+    running = [m["spec"]["version"] for m in machines if m["spec"].get("version")]
+    if running:
+        control_plane.status["version"] = min(running, key=lambda v: (minor(v), v))
+    up = initialized(control_plane.value, "controlPlaneInitialized")
+    outdated = [m for m in machines if not holds(m, "UpToDate")]
+    told = f"Rolling out {len(outdated)} not up-to-date replicas" if outdated else ""
+    control_plane.state("Available", up and counted["availableReplicas"] > wanted // 2)
+    control_plane.state("CertificatesAvailable", True)
+    control_plane.state("EtcdClusterHealthy", up)
+    control_plane.state("ControlPlaneComponentsHealthy", up)
+    control_plane.state("RollingOut", bool(outdated), told)
+    scaling_conditions(control_plane, len(machines), wanted, blocked)
+    machine_conditions(control_plane, machines)
+    control_plane.calm("Remediating", "Deleting")
