@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from planner.changes import ActionId, AfterAction, Change, Verb
-from planner.work import Planned
+from planner.planned import Planned
 from providers.base import references, value
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.registry import rules

@@ -12,8 +12,9 @@ import msgspec
 
 from planner.changes import Cause, Confidence, FieldChange, Take
 from planner.decide import Compared
-from planner.diff import comparable, differences, masked, merged
-from planner.prove import Proof, prove, same
+from planner.diff import differences, masked
+from planner.prove import Proof, prove
+from planner.ssa import Conflict, comparable, merged, peoples_tool, same, split_conflicts
 from providers.base import KindRules, value
 from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN
 from providers.secrets import sensitive_paths
@@ -22,7 +23,6 @@ from state.fields import (
     MANAGER,
     MISSING,
     delete_at,
-    leaves,
     own_entry,
     owners,
     owns,
@@ -33,22 +33,6 @@ from state.fields import (
 from state.fingerprint import path_key
 from state.live import ManagerEntry, Present
 from state.resource import FieldPath, JsonObject, Resource, canonical, digest, path_text
-
-_PEOPLES_TOOLS = (
-    "kubectl",
-    "k9s",
-    "Lens",
-    "OpenLens",
-    "node-fetch",
-    "curl",
-    "python-requests",
-    "before-first-apply",
-    "Mozilla",
-    "HTTPie",
-    "clusterctl",
-)
-"""Manager names of tools in people's hands. What they change is taken back (semantics 11);
-`before-first-apply` is what the server calls an object made before any apply."""
 
 
 class NoDryRun(msgspec.Struct, frozen=True):
@@ -66,13 +50,6 @@ class Denied(msgspec.Struct, frozen=True):
 
 DryRun = Callable[[Resource, JsonObject, Present], Present | NoDryRun | Denied]
 """(resource, body with secrets, live) → what a forced apply would leave."""
-
-
-class Conflict(msgspec.Struct, frozen=True):
-    """A field of another controller: left to it, and said (semantics 11)."""
-
-    path: FieldPath
-    manager: str
 
 
 class Comparison(msgspec.Struct, kw_only=True):
@@ -268,36 +245,6 @@ def _applies(rule: IgnoreRule, body: JsonObject, live: Present) -> bool:
         return True
     annotations = {**live.annotations, **(body["metadata"].get("annotations") or {})}
     return AUTOSCALER_MIN in annotations or AUTOSCALER_MAX in annotations
-
-
-def peoples_tool(manager: str) -> bool:
-    """Whether a manager name is a tool in people's hands, or ourselves by another verb."""
-    return manager == MANAGER or manager.startswith(_PEOPLES_TOOLS)
-
-
-def split_conflicts(
-    full: JsonObject, live: Present
-) -> tuple[tuple[Take, ...], tuple[Conflict, ...]]:
-    """Fields that others own with another value than ours: (taken back, left to them)."""
-    takes: dict[FieldPath, Take] = {}
-    conflicts: dict[FieldPath, Conflict] = {}
-    for entry in live.managers:
-        if entry.manager == MANAGER and entry.operation == "Apply" and not entry.subresource:
-            continue
-        if entry.subresource == "status":
-            continue
-        for path in leaves(trie(entry)):
-            wanted = value_at(full, path)
-            if wanted is MISSING or same(wanted, value_at(live.body, path)):
-                continue
-            if peoples_tool(entry.manager):
-                takes[path] = Take(path=path, manager=entry.manager)
-            else:
-                conflicts[path] = Conflict(path, entry.manager)
-    return (
-        tuple(takes[p] for p in sorted(takes) if p not in conflicts),
-        tuple(conflicts[p] for p in sorted(conflicts)),
-    )
 
 
 def _immutable_differs(full: JsonObject, live: Present, kind_rules: KindRules) -> str:

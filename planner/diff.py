@@ -12,14 +12,10 @@ from typing import Any
 
 import msgspec
 
+from planner.ssa import item_element
 from state.fields import (
     MISSING,
-    delete_at,
-    leaves,
     list_keys,
-    own_entry,
-    owners,
-    trie,
     value_at,
 )
 from state.live import Present
@@ -27,77 +23,11 @@ from state.resource import FieldPath, JsonObject, canonical
 
 SENSITIVE = "(sensitive)"
 SENSITIVE_CHANGED = "(sensitive, changed)"
-_OF_SERVER = frozenset(
-    (
-        "managedFields",
-        "resourceVersion",
-        "generation",
-        "creationTimestamp",
-        "uid",
-        "selfLink",
-    )
-)
-
 _ATOMIC = "\x00"
 """Marks a list that is compared as one value: the JSON text follows."""
 
 Difference = tuple[FieldPath, Any, Any]
 """Path, before, after; `msgspec.UNSET` where there is nothing."""
-
-
-def comparable(body: JsonObject) -> JsonObject:
-    """The object without status and without what the server writes into metadata."""
-    kept = {k: v for k, v in body.items() if k != "status"}
-    kept["metadata"] = {k: v for k, v in body["metadata"].items() if k not in _OF_SERVER}
-    return kept
-
-
-def merged(live: Present, desired: JsonObject) -> JsonObject:
-    """What an apply of `desired` would leave, computed here: for kinds that must not be dry-run.
-
-    Fields that we own and no longer send go, unless somebody else owns them too; what we send wins;
-    associative lists are merged by key. Defaults that the server adds are not known here.
-    """
-    after: JsonObject = msgspec.json.decode(canonical(comparable(live.body)))
-    entry = own_entry(live)
-    if entry is not None:
-        for path in sorted(leaves(trie(entry)), reverse=True):
-            if value_at(desired, path) is MISSING and owners(live, path) == (entry.manager,):
-                delete_at(after, path)
-    _overlay(after, comparable(desired), live, ())
-    return after
-
-
-def _overlay(after: Any, desired: JsonObject, live: Present, path: FieldPath) -> None:
-    for key, value in desired.items():
-        here = (*path, f"f:{key}")
-        found = after.get(key)
-        if isinstance(value, dict) and isinstance(found, dict):
-            _overlay(found, value, live, here)
-        elif isinstance(value, list) and isinstance(found, list):
-            after[key] = _merged_list(found, value, live, here)
-        else:
-            after[key] = value
-
-
-def _merged_list(found: list[Any], value: list[Any], live: Present, path: FieldPath) -> list[Any]:
-    keys = list_keys(live, path)
-    if keys is None:
-        return value
-    if not keys:
-        return [*(v for v in found if v not in value), *value]
-    items = {_key(item, keys): item for item in found if isinstance(item, dict)}
-    for item in value:
-        known = items.get(_key(item, keys))
-        if known is None:
-            items[_key(item, keys)] = item
-        else:
-            _overlay(known, item, live, (*path, _key(item, keys)))
-    return list(items.values())
-
-
-def _key(item: JsonObject, keys: Iterable[str]) -> str:
-    return "k:" + canonical({k: item[k] for k in keys if k in item}).decode()
 
 
 def masked(before: JsonObject, after: JsonObject, sensitive: Iterable[FieldPath]) -> None:
@@ -146,7 +76,7 @@ def _keyed(value: Any, live: Present | None, path: FieldPath) -> Any:
     return {
         element: _keyed(item, live, (*path, element))
         for item in value
-        for element in (_key(item, keys),)
+        for element in (item_element(item, keys),)
     }
 
 

@@ -21,8 +21,8 @@ from planner.changes import (
     Verb,
 )
 from planner.graph import Node, node_key, order
+from planner.planned import Planned
 from planner.units import ADDONS, cluster_of_unit, is_workload
-from planner.work import Planned
 from providers.base import ABSENT, APPLIED, Milestone, references, value
 from providers.capi import (
     CLUSTER,
@@ -336,6 +336,10 @@ class _Builder:
         for id_, changes in self.writes.items():
             if rules(id_.group, id_.kind).ready is not None and not _gated(changes[-1], self.world):
                 awaits.setdefault(changes[-1].unit, []).append(changes[-1])
+        for removal in self.removals.values():
+            if _awaited_removal(removal):
+                gate = self._gate(f"{removal.unit} gone", [(removal.id, ABSENT)], removal.unit)
+                self.edge(removal.action, gate, "its machines have to go")
         for unit, changes in sorted(awaits.items()):
             wanted = [
                 (c.id, m) for c in changes if (m := rules(c.id.group, c.id.kind).ready) is not None
@@ -357,6 +361,12 @@ class _Builder:
         ordered = tuple(sorted(merged, key=lambda a: (a[0], a[1].name)))
         self._gates[name] = Gate(name=name, awaits=ordered, unit=unit)
         return name
+
+
+def _awaited_removal(removal: Change) -> bool:
+    """A run ends when the machines of what it removed are gone."""
+    kind_rules = rules(removal.id.group, removal.id.kind)
+    return removal.verb is Verb.DELETE and (kind_rules.machines or removal.id.group_kind == CLUSTER)
 
 
 def _gated(change: Change, world: World) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from planner.changes import Change, Verb
 from planner.facts import Around, FactReader
-from planner.work import Planned
+from planner.planned import Planned
 from providers.base import Effect, Fact, Impact
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.registry import impact, rules

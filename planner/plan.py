@@ -28,6 +28,7 @@ from planner.edges import World
 from planner.facts import FactReader
 from planner.impact import with_impact
 from planner.load import Loaded
+from planner.planned import Planned
 from planner.refresh import KubeFleet, Reader, Wanted
 from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
 from planner.resolve import FLEET_LABEL, Naming, Resolver, Reveal, resolved
@@ -35,7 +36,7 @@ from planner.rotation import describe_rotations, trigger
 from planner.select import Selector
 from planner.targets import cut
 from planner.units import assign, is_workload
-from planner.work import Context, Outcome, Planned, Worker
+from planner.work import Context, Outcome, Worker
 from providers.capi import CLUSTER
 from providers.registry import rules
 from state.errors import ClusterformError
@@ -353,11 +354,11 @@ class _Planning:
             totals=Totals(
                 clusters=sum(1 for r in physical if r.id.group_kind == CLUSTER),
                 resources=len(physical),
-                unreadable=len(self.out.blocked),
+                unreadable=sum(1 for f in self.out.findings if f.kind == "unreadable"),
                 unproven=sum(1 for c in changes if c.confidence is Confidence.UNPROVEN),
                 ignored=self.out.ignored,
             ),
-            complete=not self.out.blocked,
+            complete=not any(f.kind == "unreadable" for f in self.out.findings),
             digest=digests.plan_digest(unit_list),
         )
 

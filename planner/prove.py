@@ -9,9 +9,9 @@ are walked together. `UNCHANGED` is a proof while schema and admission stay what
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from typing import Any
 
+from planner.ssa import same
 from state.fields import MANAGER, MISSING, Trie, item_key, key_matches, own_entry, owns, trie
 from state.live import Present
 from state.resource import FieldPath, JsonObject
@@ -206,17 +206,6 @@ def _is_item(item: Any, keys: dict[str, Any], owned: Trie) -> bool:
     )
 
 
-def same(a: Any, b: Any) -> bool:
-    """Deep equality as the server sees it: 1 equals 1.0, but true never equals 1."""
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
-    if isinstance(a, dict) and isinstance(b, dict):
-        return len(a) == len(b) and all(k in b and same(v, b[k]) for k, v in a.items())
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
-
-
 def _maybe_equal(value: Any, live: Any, builtin: bool) -> bool:
     """Defaults inside atomic values, and quantities of built-in kinds, may hide equality."""
     if isinstance(value, list) and isinstance(live, list):
@@ -236,10 +225,3 @@ def _quantity_like(value: Any) -> bool:
     if isinstance(value, bool):
         return False
     return isinstance(value, int | float) or (isinstance(value, str) and value[:1].isdigit())
-
-
-def others_below(live: Present, path: FieldPath, manager: str) -> Sequence[str]:
-    """Managers other than `manager` that own something at or below `path`."""
-    return sorted(
-        {e.manager for e in live.managers if e.manager != manager and owns(trie(e), path)}
-    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from planner.prove import same
+from planner.ssa import covers
 from providers.base import Reference, references
 from providers.registry import rules
 from state.fields import MISSING, leaves, own_entry, set_at, trie, value_at
@@ -197,21 +197,6 @@ def says_the_same(full: JsonObject, live: Present) -> bool:
         return True
     owned = (p for p in leaves(trie(entry)) if p[0] == "f:spec")
     return all(value_at(full, path) is not MISSING for path in owned)
-
-
-def covers(desired: object, live: object) -> bool:
-    """`live` says everything that `desired` says; it may say more (defaults)."""
-    if isinstance(desired, dict):
-        return isinstance(live, dict) and all(
-            key in live and covers(value, live[key]) for key, value in desired.items()
-        )
-    if isinstance(desired, list):
-        return (
-            isinstance(live, list)
-            and len(live) == len(desired)
-            and all(covers(d, held) for d, held in zip(desired, live, strict=True))
-        )
-    return same(desired, live)
 
 
 def rename(body: JsonObject, id_: ResourceId, names: Mapping[ResourceId, Naming]) -> list[Naming]:

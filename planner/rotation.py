@@ -9,9 +9,10 @@ import msgspec
 
 from planner.changes import Cause, Change, FieldChange, Verb
 from planner.compare import overall_cause
-from planner.diff import comparable, differences, masked, merged
+from planner.diff import differences, masked
+from planner.planned import Planned
 from planner.resolve import Observe, Reveal, named, with_secrets
-from planner.work import Planned
+from planner.ssa import comparable, merged
 from providers.secrets import sensitive_paths
 from state.live import Present
 from state.resource import FieldPath, GroupKind, JsonObject, Resource, canonical

@@ -25,6 +25,7 @@ from planner.changes import (
 )
 from planner.compare import Comparer, Comparison, conflict_text, overall_cause
 from planner.decide import Case, Compared, Decision, Fate, Nature, Row, Seen, decide
+from planner.planned import Planned
 from planner.render import Scopes
 from planner.resolve import (
     FLEET_LABEL,
@@ -64,14 +65,6 @@ class Context(msgspec.Struct, kw_only=True):
     commit: str = ""
 
 
-class Planned(msgspec.Struct, kw_only=True):
-    """A change with what impact and order still need; `after` may hold secrets, in memory."""
-
-    change: Change
-    after: JsonObject | None
-    live: Present | None
-
-
 class Outcome(msgspec.Struct, kw_only=True):
     """The result for a set of objects."""
 
@@ -83,7 +76,6 @@ class Outcome(msgspec.Struct, kw_only=True):
     """Objects that nothing is planned for, and why; what needs them is blocked too."""
     refused: dict[ResourceId, str] = {}
     ignored: int = 0
-    unreadable: int = 0
     unchanged: int = 0
 
 
@@ -425,7 +417,8 @@ class Worker:
 
     def _blocked(self, id_: ResourceId, unit: str, reason: str, out: Outcome) -> None:
         out.blocked[id_] = reason
-        out.unreadable += 1
+        if self.fate(unit) is Fate.REFUSED:
+            return  # the refusal of its Cluster says it for all of them
         out.findings.append(Finding(kind="unreadable", summary=f"{id_}: {reason}", unit=unit))
 
     def _refused(self, id_: ResourceId, resource: Resource, reason: str, out: Outcome) -> None:

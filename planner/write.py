@@ -20,11 +20,9 @@ from planner.changes import (
     MustBeAbsent,
     Verb,
 )
-from planner.compare import split_conflicts
-from planner.diff import merged
 from planner.facts import FactReader
 from planner.impact import LiveClusters, impact_of
-from planner.prove import Proof, prove
+from planner.ssa import merged, says, split_conflicts
 from providers.base import Effect, references, value
 from providers.builtin import Served
 from providers.capi import CLONED_FROM
@@ -110,7 +108,7 @@ class Writer:
         if change.verb is Verb.FORGET or not isinstance(found, Present):
             return None
         full = self._body(change, found)
-        if prove(full, found) is not Proof.UNCHANGED:
+        if not says(full, found):
             return None
         return self._written(change, found, "was written before the interruption")
 
@@ -171,10 +169,7 @@ class Writer:
     def _read_back(self, change: Change, error: ApiError) -> Written:
         """No answer came: the object itself says whether the write happened."""
         found = self._read(change)
-        if (
-            isinstance(found, Present)
-            and prove(self._body(change, found), found) is Proof.UNCHANGED
-        ):
+        if isinstance(found, Present) and says(self._body(change, found), found):
             return self._written(change, found, "confirmed by reading it back")
         raise error
 

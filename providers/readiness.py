@@ -87,13 +87,19 @@ def _waiting(body: JsonObject, *wanted: tuple[str, str]) -> Readiness:
         if condition is None:
             return Readiness(Health.WAITING, kind, f"no condition {kind} yet")
         if condition.get("status") != status:
-            message = str(condition.get("message") or "").strip()
+            message = _last_line(str(condition.get("message") or ""))
             return Readiness(
                 Health.WAITING,
                 kind,
                 message or f"{kind}={condition.get('status')} ({condition.get('reason', '')})",
             )
     return REACHED
+
+
+def _last_line(message: str) -> str:
+    """The innermost line of a nested condition message, without its bullets."""
+    lines = [line.strip().lstrip("* ").strip() for line in message.strip().splitlines()]
+    return lines[-1].rpartition(": * ")[2] if lines else ""
 
 
 def _established(body: JsonObject, _: Relatives) -> Readiness:

@@ -84,7 +84,7 @@ def _daemon_set(subject: Subject) -> JsonObject:
     nodes = len(subject.world.list("", "Node"))
     counted = ("currentNumberScheduled", "desiredNumberScheduled", "numberReady")
     optional = ("updatedNumberScheduled", "numberAvailable")
-    status = {name: nodes for name in counted}
+    status = dict.fromkeys(counted, nodes)
     status |= {name: nodes for name in optional if nodes}
     return {**status, "numberMisscheduled": 0, "observedGeneration": subject.metadata["generation"]}
 

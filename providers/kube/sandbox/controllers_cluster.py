@@ -165,8 +165,8 @@ def _parts(cluster: Subject, control_plane: JsonObject | None, pools: list[JsonO
         for kind in ("MachinesReady", "MachinesUpToDate"):
             fine = all(p is None or condition(p, kind).get("status") != "False" for p in found)
             cluster.state(f"{which}{kind}", fine, "" if fine else _why(found, kind))
-    fine = [_READY, "RemoteConnectionProbe", "ControlPlaneAvailable", "WorkersAvailable"]
-    failing = [kind for kind in fine if not holds(cluster.value, kind)]
+    needed = (_READY, "RemoteConnectionProbe", "ControlPlaneAvailable", "WorkersAvailable")
+    failing = [kind for kind in needed if not holds(cluster.value, kind)]
     # A topology that is being upgraded does not make a Cluster unavailable; a missing class does.
     if condition(cluster.value, "TopologyReconciled").get("reason") == "ClusterClassNotReconciled":
         failing.append("TopologyReconciled")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from providers.kube.sandbox.controllers_deployments import mark
+from providers.kube.sandbox.controllers_deployments import mark, rolling_message
 from providers.kube.sandbox.controllers_kubeconfig import ensure_secrets, initialize
 from providers.kube.sandbox.controllers_machines import Plan, make
 from providers.kube.sandbox.controllers_machinesets import (
@@ -42,7 +42,7 @@ from providers.kube.sandbox.controllers_objects import (
     suffix,
 )
 from providers.kube.sandbox.world import Key, World
-from state.resource import JsonObject, digest, canonical
+from state.resource import JsonObject, canonical, digest
 
 MANAGER = "capi-kubeadm-control-plane"
 _MAKER = "capi-kubeadmcontrolplane"
@@ -184,7 +184,7 @@ def _difference(control_plane: Subject, machine: JsonObject) -> str:
 
 
 def _configuration(control_plane: Subject) -> str:
-    """A digest of what rolls in kubeadmConfigSpec: empty equals missing, some fields never count."""
+    """A digest of what rolls in kubeadmConfigSpec; empty equals missing."""
     spec = _pruned(control_plane.spec.get("kubeadmConfigSpec") or {}) or {}
     for part, fields in _NEVER_ROLLS.items():
         if part in spec:
@@ -306,12 +306,11 @@ def _status(control_plane: Subject, machines: Sequence[JsonObject], blocked: str
         control_plane.status["version"] = min(running, key=lambda v: (minor(v), v))
     up = initialized(control_plane.value, "controlPlaneInitialized")
     outdated = [m for m in machines if not holds(m, "UpToDate")]
-    told = f"Rolling out {len(outdated)} not up-to-date replicas" if outdated else ""
     control_plane.state("Available", up and counted["availableReplicas"] > wanted // 2)
     control_plane.state("CertificatesAvailable", True)
     control_plane.state("EtcdClusterHealthy", up)
     control_plane.state("ControlPlaneComponentsHealthy", up)
-    control_plane.state("RollingOut", bool(outdated), told)
+    control_plane.state("RollingOut", bool(outdated), rolling_message(len(outdated)))
     scaling_conditions(control_plane, len(machines), wanted, blocked)
     machine_conditions(control_plane, machines)
     control_plane.calm("Remediating", "Deleting")

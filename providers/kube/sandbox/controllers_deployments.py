@@ -59,10 +59,13 @@ def reconcile(world: World, key: Key) -> None:
     if deployment.deleting:
         if not pause(deployment, cluster):
             _delete(deployment)
-    elif cluster is not None and not pause(deployment, cluster):
-        if not deployment.spec.get("paused"):
-            _advance(deployment, cluster)
+    elif cluster is not None and not pause(deployment, cluster) and not _held(deployment):
+        _advance(deployment, cluster)
     deployment.save()
+
+
+def _held(deployment: Subject) -> bool:
+    return bool(deployment.spec.get("paused"))
 
 
 def _delete(deployment: Subject) -> None:
@@ -277,9 +280,7 @@ def _let_go(deployment: Subject, old: list[JsonObject]) -> None:
 def _grow(chosen: Subject, old: Sequence[JsonObject], wanted: int, surge: int) -> None:
     have = chosen.spec.get("replicas", 0)
     room = wanted + surge - _size(chosen.value) - sum(_size(s) for s in old)
-    if have > wanted:
-        chosen.spec["replicas"] = wanted
-    elif not old or not any(_size(s) for s in old):
+    if have > wanted or not old or not any(_size(s) for s in old):
         chosen.spec["replicas"] = wanted
     else:
         chosen.spec["replicas"] = have + max(0, min(room, wanted - have))
@@ -321,7 +322,7 @@ def _status(deployment: Subject, sets: Sequence[JsonObject], missing: str) -> No
     machines = _machines(deployment.world, sets)
     wanted = deployment.spec.get("replicas", 1)
     counted = counters(machines)
-    outdated = any(not holds(m, "UpToDate") and not deleting(m) for m in machines)
+    outdated = [m for m in machines if not holds(m, "UpToDate") and not deleting(m)]
     lagging = deployment.started("follow") and not deployment.waited("follow", _LAG)
     if lagging and outdated:
         counted["upToDateReplicas"] = deployment.status.get("upToDateReplicas", 0)
@@ -331,17 +332,21 @@ def _status(deployment: Subject, sets: Sequence[JsonObject], missing: str) -> No
     set_selector(deployment)
     scaling_conditions(deployment, len(machines), wanted, missing or _blocked(sets))
     machine_conditions(deployment, machines)
-    told = f"Rolling out {sum(1 for m in machines if not holds(m, 'UpToDate'))} not up-to-date replicas"
-    deployment.state("RollingOut", outdated, told if outdated else "")
+    deployment.state("RollingOut", bool(outdated), rolling_message(len(outdated)))
     _, unavailable = limits(wanted, _strategy(deployment))
-    enough = counted["availableReplicas"] >= wanted - unavailable
-    told = f"{counted['availableReplicas']} available replicas, at least {wanted - unavailable} required"
-    deployment.state("Available", enough, "" if enough else told)
+    have, needed = counted["availableReplicas"], wanted - unavailable
+    told = f"{have} available replicas, at least {needed} required"
+    deployment.state("Available", have >= needed, "" if have >= needed else told)
     deployment.calm("Remediating", "Deleting")
     deployment.status["phase"] = _phase(deployment)
 
 
 _LAG = TIMINGS.begin + TIMINGS.follow
+
+
+def rolling_message(outdated: int) -> str:
+    """The message of RollingOut."""
+    return f"Rolling out {outdated} not up-to-date replicas" if outdated else ""
 
 
 def _blocked(sets: Sequence[JsonObject]) -> str:

@@ -204,7 +204,7 @@ def _secret(config: Subject, cluster: JsonObject) -> None:
 
 
 def reconcile(world: World, key: Key) -> None:
-    """Bring a Machine forward by what its bootstrap config, infrastructure and node have reached."""
+    """Bring a Machine forward by what its config, infrastructure and node have reached."""
     machine = load(world, key, MANAGER)
     if machine is None:
         return
@@ -306,7 +306,7 @@ def _register(machine: Subject, cluster: JsonObject) -> None:
 
 
 def _delete(machine: Subject, cluster: JsonObject | None) -> None:
-    """Infrastructure, then bootstrap config, then node; the node stays if all of the cluster goes."""
+    """Infrastructure, then config, then node; the node stays if the whole cluster goes."""
     refs = (
         ("WaitingForInfrastructureDeletion", machine.spec.get("infrastructureRef")),
         ("WaitingForBootstrapDeletion", (machine.spec.get("bootstrap") or {}).get("configRef")),

@@ -48,7 +48,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """Bootstrap data of a machine."""
     machine: float = 0.4
     """Infrastructure of a machine, from its bootstrap data."""
-    initialize: float = 2.0
+    initialize: float = 2.8
     """The first control plane, from its machine's infrastructure."""
     node: float = 0.3
     """A node, from its machine's infrastructure, until it is healthy."""

@@ -1,0 +1,92 @@
+"""Identical changes over many clusters, found once: linear in the number of changes, pure.
+
+Identical: same kind, same name with the cluster's name taken out, same verb, paths, values, causes
+and effect. Changes that agree but for the values are outliers of the same family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from planner.changes import Cause, Change, FieldChange, Verb
+from planner.units import ADDONS
+from planner.views.counts import destroys_cluster
+from planner.views.names import cluster_name, is_shared, pattern_name, without_cluster
+from state.resource import canonical
+
+
+class Family(msgspec.Struct, frozen=True):
+    """One change in several clusters. `outliers`: the same fields with other values."""
+
+    alike: tuple[Change, ...]
+    outliers: tuple[tuple[Change, ...], ...] = ()
+
+    @property
+    def all(self) -> tuple[Change, ...]:
+        """Every change in it."""
+        return (*self.alike, *(c for variant in self.outliers for c in variant))
+
+
+def group(changes: Iterable[Change]) -> tuple[list[Change], list[Family]]:
+    """(changes that stand alone, families), both in the order of their first change.
+
+    Shared objects and whole clusters that go always stand alone.
+    """
+    alone: list[Change] = []
+    families: dict[Hashable, dict[bytes, list[Change]]] = {}
+    for change in changes:
+        if is_shared(change.unit) or destroys_cluster(change):
+            alone.append(change)
+        else:
+            variants = families.setdefault(_family(change), {})
+            variants.setdefault(_variant(change), []).append(change)
+    found: list[Family] = []
+    for variants in families.values():
+        family = _settle(variants)
+        if family is None:
+            alone += [c for members in variants.values() for c in members]
+        else:
+            found.append(family)
+    return sorted(alone, key=lambda c: c.action), found
+
+
+def _settle(variants: dict[bytes, list[Change]]) -> Family | None:
+    """A family needs two identical changes; the most frequent variant is its face."""
+    ordered = sorted(variants.values(), key=len, reverse=True)
+    if len(ordered[0]) < 2:
+        return None
+    return Family(tuple(ordered[0]), tuple(tuple(v) for v in ordered[1:]))
+
+
+def _family(change: Change) -> Hashable:
+    return (
+        change.id.group,
+        change.id.kind,
+        change.unit.endswith(ADDONS),
+        pattern_name(change),
+        change.verb,
+        change.action.step,
+        change.confidence,
+        change.ownership_only,
+        change.reason,
+        change.impact,
+        tuple((f.path, f.cause) for f in change.fields),
+    )
+
+
+def _variant(change: Change) -> bytes:
+    cluster = cluster_name(change.unit)
+    return canonical([_field(f, cluster, change.verb) for f in change.fields])
+
+
+def _field(field: FieldChange, cluster: str, verb: Verb) -> Sequence[Any]:
+    """What makes a field equal: hashed names that a rotation brings count by their template."""
+    by = without_cluster(field.by.partition(" ")[2], cluster)
+    if field.cause is Cause.TRIGGERED and verb is not Verb.ROTATE:
+        return [by]
+    before = [] if field.before is msgspec.UNSET else [field.before]
+    after = [] if field.after is msgspec.UNSET else [field.after]
+    return [by or field.by, before, after, field.sensitive, field.known]
