@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -37,19 +39,35 @@ LEASE_VARIABLE = "CLUSTERFORM_LEASE_SECONDS"
 
 def plan(workspace: Workspace, options: Options | None = None) -> Plan:
     """What would be done now. Writes nothing."""
-    loaded = workspace.checked()
-    _, records = workspace.records()
-    return make_plan(
-        Inputs(
-            loaded=loaded,
-            kube=workspace.kube,
-            records=records,
-            reveal=workspace.reveal,
-            line_of=workspace.line_of,
-            tool=TOOL,
-            options=options or Options(),
+    with _without_collector():
+        loaded = workspace.checked()
+        _, records = workspace.records()
+        return make_plan(
+            Inputs(
+                loaded=loaded,
+                kube=workspace.kube,
+                records=records,
+                reveal=workspace.reveal,
+                line_of=workspace.line_of,
+                tool=TOOL,
+                options=options or Options(),
+            )
         )
-    )
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the cyclic collector out of bulk work: it walks every live dict, up to 5 times slower.
+
+    What planning builds has no cycles, so nothing is lost by not looking for them.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def save(workspace: Workspace, made: Plan, path: Path) -> None:

@@ -71,6 +71,17 @@ class Comparison(msgspec.Struct, kw_only=True):
     denied: str = ""
 
 
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison that a dry-run may still clear."""
+
+    result: Comparison
+    resource: Resource
+    full: JsonObject
+    live: Present
+    kind_rules: KindRules
+    proof: Proof
+
+
 class Comparer:
     """Compares objects of one fleet. Holds what is the same for all of them."""
 
@@ -96,8 +107,11 @@ class Comparer:
         full: JsonObject,
         live: Present,
         kind_rules: KindRules,
-    ) -> Comparison:
-        """`full` is `body` with the secret values in place (the same object without secrets)."""
+    ) -> Comparison | Candidate:
+        """`full` is `body` with the secret values in place (the same object without secrets).
+
+        A `Candidate` comes back where a server has something to say; `settle` asks it.
+        """
         live_refs, ignored = self._leave_ignored(resource, body, full, live)
         result = Comparison(
             compared=Compared.UNCHANGED,
@@ -124,7 +138,25 @@ class Comparer:
             result.after = full
             self._describe(result, resource, live, comparable(full))
             return result
-        return self._candidate(result, resource, full, live, kind_rules, proof)
+        return Candidate(
+            result=result,
+            resource=resource,
+            full=full,
+            live=live,
+            kind_rules=kind_rules,
+            proof=proof,
+        )
+
+    def settle(self, candidate: Candidate) -> Comparison:
+        """Ask the server, or compute where it must not be asked. Safe in threads."""
+        return self._candidate(
+            candidate.result,
+            candidate.resource,
+            candidate.full,
+            candidate.live,
+            candidate.kind_rules,
+            candidate.proof,
+        )
 
     def _candidate(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from functools import cache
 
 import msgspec
 
@@ -211,6 +212,7 @@ TABLE: tuple[Row, ...] = (
 )
 
 
+@cache
 def decide(case: Case) -> Row:
     """The row that decides. Total over all cases."""
     for row in TABLE:

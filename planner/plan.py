@@ -5,9 +5,8 @@ The phases follow ARCHITECTURE.md; each is a function of the one before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import msgspec
 
@@ -22,7 +21,7 @@ from planner.changes import (
     Totals,
     Verb,
 )
-from planner.compare import Comparer
+from planner.compare import Candidate, Comparer, Comparison
 from planner.dryrun import DryRunner
 from planner.edges import World
 from planner.facts import FactReader
@@ -48,8 +47,6 @@ FORMAT_VERSION = "1.0"
 PARALLEL_DRY_RUNS = 8
 """More threads gain nothing on a server with two cores (measured)."""
 _CAPI_VERSION = "cluster.x-k8s.io/v1beta2"
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,13 +229,14 @@ class _Planning:
             named_ids |= found
         return named_ids
 
-    def _in_threads(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    def _in_threads(
+        self, settle: Callable[[Candidate], Comparison], candidates: list[Candidate]
+    ) -> Iterable[Comparison]:
         """In input order. Threads only where a dry-run may wait for a server."""
-        if self.options.refresh == "off" or self.options.parallel < 2:
-            yield from map(function, items)
-            return
+        if self.options.refresh == "off" or len(candidates) < 2:
+            return [settle(candidate) for candidate in candidates]
         with ThreadPoolExecutor(self.options.parallel) as pool:
-            yield from pool.map(function, items, chunksize=1)
+            return list(pool.map(settle, candidates))
 
     def _spread_blocked(self) -> None:
         """What needs something blocked or refused is blocked as well, with that reason."""

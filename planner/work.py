@@ -6,7 +6,7 @@ resources, live objects and records in; `Outcome` out. Rules: docs/semantics.md 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
@@ -23,7 +23,7 @@ from planner.changes import (
     Precondition,
     Verb,
 )
-from planner.compare import Comparer, Comparison, conflict_text, overall_cause
+from planner.compare import Candidate, Comparer, Comparison, conflict_text, overall_cause
 from planner.decide import Case, Compared, Decision, Fate, Nature, Row, Seen, decide
 from planner.planned import Planned
 from planner.render import Scopes
@@ -79,6 +79,9 @@ class Outcome(msgspec.Struct, kw_only=True):
     unchanged: int = 0
 
 
+InThreads = Callable[[Callable[[Candidate], Comparison], list[Candidate]], Iterable[Comparison]]
+
+
 class Worker:
     """Decides object by object. Fates of clusters are computed once, on demand."""
 
@@ -93,29 +96,32 @@ class Worker:
         self,
         resources: Iterable[Resource],
         names: Mapping[ResourceId, Naming],
-        run: Callable[
-            [Callable[[Resource], tuple[Resource, Comparison | None]], Iterable[Resource]],
-            Iterator[tuple[Resource, Comparison | None]],
-        ],
+        in_threads: InThreads,
         out: Outcome,
     ) -> None:
-        """Plan every desired resource; `run` maps a function over them, maybe in threads."""
+        """Plan every desired resource; only what a server is asked about goes to threads."""
         by_physical = {(n.logical, n.physical): n for n in names.values()}
-        for resource, comparison in run(self._compare, resources):
-            naming = None
-            if resource.logical:
-                logical = msgspec.structs.replace(resource.id, name=resource.logical)
-                naming = by_physical.get((logical, resource.id.name))
-            self._desired_one(resource, comparison, naming, out)
+        open_: list[Candidate] = []
+        for resource in resources:
+            found = self._compare(resource)
+            if isinstance(found, Candidate):
+                open_.append(found)
+            else:
+                self._desired_one(resource, found, _naming(resource, by_physical), out)
+        for candidate, comparison in zip(
+            open_, in_threads(self._context.comparer.settle, open_), strict=True
+        ):
+            resource = candidate.resource
+            self._desired_one(resource, comparison, _naming(resource, by_physical), out)
 
-    def _compare(self, resource: Resource) -> tuple[Resource, Comparison | None]:
+    def _compare(self, resource: Resource) -> Comparison | Candidate | None:
         live = self._context.observe(resource.id)
         if not isinstance(live, Present) or live.deleting:
-            return resource, None
+            return None
         body = desired_body(resource, self._context.fleet)
         full = with_secrets(body, resource, self._context.reveal)
         kind_rules = rules(resource.id.group, resource.id.kind)
-        return resource, self._context.comparer.compare(resource, body, full, live, kind_rules)
+        return self._context.comparer.compare(resource, body, full, live, kind_rules)
 
     def _desired_one(
         self,
@@ -431,6 +437,15 @@ class Worker:
                 where=str(resource.origin),
             )
         )
+
+
+def _naming(
+    resource: Resource, by_physical: Mapping[tuple[ResourceId, str], Naming]
+) -> Naming | None:
+    if not resource.logical:
+        return None
+    logical = msgspec.structs.replace(resource.id, name=resource.logical)
+    return by_physical.get((logical, resource.id.name))
 
 
 def seen(live: Observation, fleet: str) -> Seen:

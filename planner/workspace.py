@@ -90,7 +90,10 @@ class Workspace:
         ids: Ids | None = None,
         clock: SandboxClock | None = None,
         cache: bool = True,
+        controllers: bool = True,
     ) -> None:
+        """`ref`: a revision instead of the working tree. The other arguments are for tests:
+        `cache` off, or a sandbox without simulated `controllers`."""
         if not root.is_dir():
             raise ClusterformError("no-folder", "there is no such folder", where=str(root))
         self.root = root
@@ -99,6 +102,7 @@ class Workspace:
         self._ref = ref
         self._clock = clock or WallClock()
         self._cache = cache
+        self._controllers = controllers
         self._sandboxes: dict[str, SandboxFile] = {}
 
     @property
@@ -148,7 +152,9 @@ class Workspace:
         if found is None:
             private_folder(self.local)
             path = self.sandbox_path(management)
-            found = self._sandboxes[management] = open_sandbox(path, clock=self._clock)
+            found = self._sandboxes[management] = open_sandbox(
+                path, clock=self._clock, reconcilers=None if self._controllers else {}
+            )
         return found
 
     def sandbox_path(self, management: str) -> Path:

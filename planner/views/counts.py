@@ -38,9 +38,7 @@ def counts(plan: Plan) -> Counts:
     return Counts(
         verbs=dict(Counter(c.verb.value for c in written if not c.ownership_only)),
         ownership_only=sum(1 for c in written if c.ownership_only),
-        confidence=dict(
-            Counter(c.confidence.value for c in plan.changes if not is_second_half(c))
-        ),
+        confidence=dict(Counter(c.confidence.value for c in plan.changes if not is_second_half(c))),
         machines=machines(plan.changes),
         touched=len({c.unit.removesuffix(ADDONS) for c in plan.changes if not is_shared(c.unit)}),
         clusters=plan.totals.clusters + going,

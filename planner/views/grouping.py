@@ -54,9 +54,9 @@ def group(changes: Iterable[Change]) -> tuple[list[Change], list[Family]]:
 
 
 def _settle(variants: dict[bytes, list[Change]]) -> Family | None:
-    """A family needs two identical changes; the most frequent variant is its face."""
+    """A family needs identical changes in two clusters; the most frequent ones are its face."""
     ordered = sorted(variants.values(), key=len, reverse=True)
-    if len(ordered[0]) < 2:
+    if len({c.unit for c in ordered[0]}) < 2:
         return None
     return Family(tuple(ordered[0]), tuple(tuple(v) for v in ordered[1:]))
 

@@ -32,7 +32,10 @@ class Progress(Protocol):
         ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         """Stop showing; the terminal is left as it was."""
         ...
@@ -128,9 +131,12 @@ class Board:
 def started_text(event: events.RunStarted) -> str:
     """`lock acme epoch 41 · run 0192f… · 371 actions`."""
     again = " · resumed" if event.resumed else ""
-    return clean(
-        f"lock {event.fleet} epoch {event.epoch} · run {event.run} · {event.actions:,} actions"
-    ) + again
+    return (
+        clean(
+            f"lock {event.fleet} epoch {event.epoch} · run {event.run} · {event.actions:,} actions"
+        )
+        + again
+    )
 
 
 def event_text(event: events.Event) -> str:
@@ -169,7 +175,10 @@ class _Shown:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self._stream.flush()
 
@@ -210,7 +219,10 @@ class Silent:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         return
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from providers.kube.sandbox.controllers_objects import (
+    ADDONS,
     CLUSTER_NAME,
     CONTROL_PLANE_LABEL,
     CORE,
@@ -27,6 +28,7 @@ from providers.kube.sandbox.controllers_objects import (
     pause,
     ref_key,
 )
+from providers.kube.sandbox.controllers_topology import render
 from providers.kube.sandbox.world import Key, World
 from state.resource import JsonObject
 
@@ -67,6 +69,8 @@ def _children(cluster: Subject) -> Iterator[Key]:
     for ref in (cluster.spec.get("infrastructureRef"), cluster.spec.get("controlPlaneRef")):
         if found := ref_key(ref, cluster.namespace):
             yield found
+    for resources in cluster.world.list(ADDONS, "ClusterResourceSet", cluster.namespace):
+        yield key_of(resources)
     for kind in (*_POOLS, "MachineSet", "MachineHealthCheck", "Machine"):
         for child in _of_cluster(cluster, kind):
             yield key_of(child)
@@ -84,6 +88,8 @@ def _of_cluster(cluster: Subject, kind: str) -> list[JsonObject]:
 
 def _advance(cluster: Subject) -> None:
     cluster.state("Deleting", False)
+    if cluster.spec.get("topology"):
+        render(cluster)
     infrastructure = _part(cluster, "infrastructureRef")
     control_plane = _part(cluster, "controlPlaneRef")
     reached = cluster.status.setdefault("initialization", {})

@@ -32,6 +32,7 @@ from providers.kube.sandbox.controllers_objects import (
     owner,
     pause,
 )
+from providers.kube.sandbox.controllers_others import watching
 from providers.kube.sandbox.world import Key, World
 from state.resource import JsonObject
 
@@ -215,7 +216,8 @@ def reconcile(world: World, key: Key) -> None:
             _delete(machine, cluster)
     elif cluster is not None and not pause(machine, cluster):
         _advance(machine, cluster)
-    machine.save()
+    if machine.save():
+        watching(world, machine.value)
 
 
 def _advance(machine: Subject, cluster: JsonObject) -> None:

@@ -211,7 +211,7 @@ def scaling_conditions(subject: Subject, have: int, wanted: int, blocked: str) -
     """ScalingUp, with what blocks it, and ScalingDown."""
     told = f"Scaling up from {have} to {wanted} replicas"
     told += f" is blocked because:\n* {blocked}" if blocked else ""
-    up = have < wanted
+    up = have < wanted or bool(blocked)
     subject.state("ScalingUp", up, told if up else "")
     down = have > wanted
     subject.state(

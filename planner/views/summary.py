@@ -1,0 +1,99 @@
+"""Lines that text and Markdown share: where the plan is from, what it comes to, what is limited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from planner import digests
+from planner.changes import Plan
+from planner.views.clean import clean, plural
+from planner.views.counts import Counts, confidence_counts, verb_counts
+from planner.views.danger import once
+from planner.views.names import Names
+
+
+def source(plan: Plan) -> str:
+    """`4f2c9e1 (+1 uncommitted: clusterform.yaml)`, `not in Git`."""
+    basis = plan.basis
+    label = clean(basis.label.partition(" (+")[0] or basis.commit[:7] or "no commit")
+    if not basis.uncommitted:
+        return label
+    first = clean(basis.uncommitted[0])
+    count = len(basis.uncommitted)
+    more = f", {count - 1} more" if count > 1 else ""
+    return f"{label} (+{count} uncommitted: {first}{more})"
+
+
+def provenance(plan: Plan) -> str:
+    """`acme · 4f2c9e1 · mgmt-eu v1.36.3 · digest 8c1d-42f7`."""
+    clusters = ", ".join(clean(f"{c.cluster} {c.version}".strip()) for c in plan.basis.clusters)
+    parts = [clean(plan.basis.fleet), source(plan), clusters]
+    if plan.digest and plan.mode != "drift":
+        parts.append(f"digest {digests.short(plan.digest)}")
+    return " · ".join(part for part in parts if part)
+
+
+def quiet_text(plan: Plan) -> str:
+    """What is said when there is nothing to do."""
+    if not plan.complete:
+        what = "drift" if plan.mode == "drift" else "changes"
+        return f"No {what} in what could be read."
+    clusters = plural(plan.totals.clusters, "cluster")
+    matches = "matches" if plan.totals.clusters == 1 else "match"
+    if plan.mode == "drift":
+        return f"No drift. {clusters} {'is' if plan.totals.clusters == 1 else 'are'} as applied."
+    if plan.mode == "destroy":
+        return "No changes. There is nothing to destroy: what is targeted is gone already."
+    if plan.basis.partial:
+        return f"No changes in what was selected: {clean(' '.join(plan.basis.partial))}"
+    return f"No changes. {clusters} {matches} {source(plan)}."
+
+
+def headline(plan: Plan, found: Counts) -> str:
+    """`Plan: 56 to add, … · machines: …`; a drift or destroy plan in its own words."""
+    word = {"drift": "Drift", "destroy": "Destroy"}.get(plan.mode, "Plan")
+    verbs = ", ".join(verb_counts(found, zeros=plan.mode == "apply"))
+    if plan.mode == "drift":
+        verbs = f"{plural(_drifted(found), 'object')} changed live, {verbs} to take it back"
+    return f"{word}: {verbs} · machines: {found.machines.words() or 'none touched'}"
+
+
+def _drifted(found: Counts) -> int:
+    return sum(found.verbs.values()) + found.ownership_only
+
+
+def limits(plan: Plan, found: Counts, names: Names) -> str:
+    """`314 of 2,048 clusters · exact 315 · … · unreadable 1: team-e/lab-3 (refused), …`."""
+    parts = [f"{found.touched:,} of {plural(found.clusters, 'cluster')}", *confidence_counts(found)]
+    parts.append(f"unreadable {found.unreadable:,}" + _unreadable(plan, names))
+    if plan.totals.ignored:
+        parts.append(f"ignored fields {plan.totals.ignored:,}")
+    return " · ".join(parts)
+
+
+_PLACES = 3
+
+
+def _unreadable(plan: Plan, names: Names) -> str:
+    """Where something could not be read, each place with its first reason."""
+    places: dict[str, str] = {}
+    for finding in plan.findings:
+        if finding.kind == "unreadable":
+            reason = finding.summary.partition(": ")[2] or finding.summary
+            places.setdefault(names.unit(finding.unit), clean(reason))
+    if not places:
+        return ""
+    texts = [f"{place} ({reason})" for place, reason in list(places.items())[:_PLACES]]
+    if len(places) > _PLACES:
+        texts.append(f"{len(places) - _PLACES} more places")
+    return f": {', '.join(texts)}, nothing planned there"
+
+
+def finding_lines(plan: Plan, names: Names) -> Iterator[tuple[str, str]]:
+    """(text, hint) of every finding that is no danger, the same one once with its count."""
+    for finding, count in once(f for f in plan.findings if f.kind != "refused"):
+        times = f" ({count:,} times)" if count > 1 else ""
+        unit = f"{names.unit(finding.unit)}: " if finding.unit else ""
+        where = f" ({clean(finding.where)})" if finding.where and count == 1 else ""
+        text = f"{clean(finding.kind)}: {unit if count == 1 else ''}{clean(finding.summary)}"
+        yield f"{text}{where}{times}", clean(finding.hint)

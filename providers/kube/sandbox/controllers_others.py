@@ -1,0 +1,141 @@
+"""Kinds whose status is enough: MachinePool, MachineHealthCheck, ClusterResourceSet.
+
+Nothing is remediated, and a ClusterResourceSet's objects are not put into the cluster.
+"""
+
+from __future__ import annotations
+
+from providers.kube.sandbox.controllers_objects import (
+    ADDONS,
+    CLUSTER_NAME,
+    CORE,
+    TIMINGS,
+    Subject,
+    add_owner,
+    adopt,
+    cluster_of,
+    deleting,
+    follow,
+    holds,
+    initialized,
+    key_of,
+    labels_of,
+    load,
+    owner,
+    pause,
+)
+from providers.kube.sandbox.world import Key, World
+from state.resource import JsonObject, canonical, digest
+
+MANAGER = "capi-core"
+
+
+def reconcile_pool(world: World, key: Key) -> None:
+    """A pool of machines that nobody sees: counters only, in place of its provider's rollout."""
+    pool = load(world, key, MANAGER)
+    cluster = cluster_of(world, pool.value) if pool else None
+    if pool is None or cluster is None or pool.deleting:
+        return
+    add_owner(pool.value, owner(cluster))
+    if not pause(pool, cluster):
+        _count_pool(pool, cluster)
+    pool.save()
+
+
+def _count_pool(pool: Subject, cluster: JsonObject) -> None:
+    spec = pool.spec["template"]["spec"]
+    for ref in ((spec.get("bootstrap") or {}).get("configRef"), spec.get("infrastructureRef")):
+        found = follow(pool.world, ref, pool.namespace)
+        if found is not None:
+            adopt(pool.world, cluster, found, MANAGER)
+    generation = pool.metadata["generation"]
+    up = initialized(cluster, "controlPlaneInitialized") and not pool.world.stuck(pool.key)
+    done = up and pool.waited(f"roll-{generation}", TIMINGS.machine + TIMINGS.node)
+    pool.state("Available", done)
+    pool.state("RollingOut", not done and bool(pool.status.get("replicas")))
+    if not done:
+        pool.world.wake(pool.key, TIMINGS.retry)
+        return
+    wanted = pool.spec.get("replicas", 1)
+    names = ("replicas", "readyReplicas", "availableReplicas", "upToDateReplicas")
+    pool.status.update(dict.fromkeys(names, wanted), observedGeneration=generation)
+    reached = {"bootstrapDataSecretCreated": True, "infrastructureProvisioned": True}
+    pool.status["initialization"] = reached
+    pool.status["phase"] = "Running"
+
+
+def reconcile_health_check(world: World, key: Key) -> None:
+    """Count the machines that a MachineHealthCheck looks at."""
+    check = load(world, key, MANAGER)
+    cluster = cluster_of(world, check.value) if check else None
+    if check is None or cluster is None or check.deleting:
+        return
+    add_owner(check.value, owner(cluster))
+    check.metadata.setdefault("labels", {})[CLUSTER_NAME] = cluster["metadata"]["name"]
+    if not pause(check, cluster):
+        wanted = {CLUSTER_NAME: cluster["metadata"]["name"]}
+        wanted |= check.spec["selector"].get("matchLabels") or {}
+        targets = world.list(CORE, "Machine", key[2], wanted)
+        healthy = sum(1 for m in targets if holds(m, "NodeHealthy") and not deleting(m))
+        check.status.update(
+            currentHealthy=healthy,
+            expectedMachines=len(targets),
+            remediationsAllowed=len(targets),
+            targets=[m["metadata"]["name"] for m in targets],
+            observedGeneration=check.metadata["generation"],
+        )
+        check.state("RemediationAllowed", True)
+    check.save()
+
+
+def reconcile_resource_set(world: World, key: Key) -> None:
+    """Say of every selected Cluster that the resources were applied to it."""
+    found = load(world, key, MANAGER)
+    if found is None or found.deleting:
+        return
+    wanted = found.spec["clusterSelector"].get("matchLabels") or {}
+    ready = [
+        cluster
+        for cluster in world.list(CORE, "Cluster", key[2], wanted)
+        if initialized(cluster, "controlPlaneInitialized") and not deleting(cluster)
+    ]
+    for cluster in ready:
+        _bind(found, cluster)
+    found.state("ResourcesApplied", True, "", "Applied")
+    found.calm("Paused")
+    found.status["observedGeneration"] = found.metadata["generation"]
+    found.save()
+
+
+def _bind(found: Subject, cluster: JsonObject) -> None:
+    resources = []
+    for ref in found.spec.get("resources") or ():
+        source = found.world.get("", ref["kind"], found.namespace, ref["name"])
+        if source is not None:
+            content = digest(canonical(source.get("data") or {}))
+            resources.append({**ref, "applied": True, "hash": f"sha256:{content}"})
+    entry = {"clusterResourceSetName": found.name, "resources": resources}
+    name = cluster["metadata"]["name"]
+    current = found.world.get(ADDONS, "ClusterResourceSetBinding", found.namespace, name)
+    if current is None:
+        metadata = {
+            "name": name,
+            "namespace": found.namespace,
+            "ownerReferences": [owner(cluster)],
+        }
+        value = {"apiVersion": f"{ADDONS}/v1beta2", "kind": "ClusterResourceSetBinding"}
+        spec = {"clusterName": name, "bindings": [entry]}
+        found.world.create({**value, "metadata": metadata, "spec": spec}, manager=MANAGER)
+        return
+    binding = Subject(found.world, key_of(current), current, MANAGER)
+    others = [b for b in binding.spec["bindings"] if b["clusterResourceSetName"] != found.name]
+    binding.spec["bindings"] = [*others, entry]
+    binding.save()
+
+
+def watching(world: World, machine: JsonObject) -> None:
+    """A Machine changed: the health checks of its cluster count again."""
+    name, namespace = labels_of(machine).get(CLUSTER_NAME), machine["metadata"]["namespace"]
+    for check in world.list(CORE, "MachineHealthCheck", namespace):
+        if check["spec"].get("clusterName") == name:
+            world.wake(key_of(check), 0)
