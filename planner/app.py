@@ -17,9 +17,10 @@ from planner.changes import ActionId, Change, Plan, Verb
 from planner.facts import FactReader
 from planner.plan import Inputs, Options, make_plan
 from planner.planfile import Envelope
+from planner.version import VERSION
 from planner.waits import Waiter
 from planner.work import body_digest
-from planner.workspace import VERSION, Workspace
+from planner.workspace import Workspace
 from planner.write import Writer, Written
 from providers.builtin import KINDS, Served
 from providers.capi import CLUSTER

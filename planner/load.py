@@ -31,6 +31,7 @@ from state.resource import (
 )
 
 FLEET_FILE = "clusterform.yaml"
+_YAML = (".yaml", ".yml")
 LOCAL_FOLDER = ".clusterform"
 Sensitive = Callable[[str, str], secrets.Patterns]
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -94,7 +95,7 @@ def load(
     documents = [found for entry in fleet.management for found in loader.management(entry)]
     loader.cache.save()
     loader.findings += _unread(tree, fleet)
-    uncommitted = tuple(path for path in tree.uncommitted if not _hidden(path))
+    uncommitted = tuple(p for p in tree.uncommitted if not _hidden(p) and p.endswith(_YAML))
     return Loaded(
         fleet=fleet,
         providers=tuple(loader.providers),
@@ -179,7 +180,7 @@ class _Loader:
                     continue
                 if above[0] in overlays:
                     self._refuse_overlay(above[0])
-                elif file.path.endswith((".yaml", ".yml")) and file.path not in taken:
+                elif file.path.endswith(_YAML) and file.path not in taken:
                     found[file.path] = file
             self.skipped.update(f"{folder or '.'}: a Helm chart" for folder in charts)
         return [found[path] for path in sorted(found.keys() - self.own_files)]
@@ -281,7 +282,7 @@ def _unread(tree: SourceTree, fleet: FleetSpec) -> Iterator[Finding]:
     bases = [base for entry in fleet.management for base in entry.paths]
     for found in tree.skipped:
         name = found.path.rpartition("/")[2]
-        manifest_like = name.endswith((".yaml", ".yml")) or "." not in name
+        manifest_like = name.endswith(_YAML) or "." not in name
         below = any(base == "." or f"{found.path}/".startswith(f"{base}/") for base in bases)
         if below and manifest_like and not _hidden(found.path):
             yield Finding(

@@ -7,11 +7,12 @@ deletes ordered and drift precise. Rebuilding loses nothing that a plan depends 
 from __future__ import annotations
 
 from planner.app import lookup_of
+from planner.decide import Seen
 from planner.refresh import Reader
 from planner.render import Scopes, declared_kinds
 from planner.resolve import FLEET_LABEL, TEMPLATE_LABEL
 from planner.units import assign, is_workload
-from planner.work import Seen, seen
+from planner.work import seen
 from planner.workspace import Workspace
 from providers.base import references
 from providers.capi import TOPOLOGY_OWNED

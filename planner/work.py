@@ -35,7 +35,7 @@ from planner.resolve import (
     desired_body,
     with_secrets,
 )
-from planner.units import cluster_of_unit
+from planner.units import cluster_of_unit, is_workload
 from providers.base import KindRules, references, values
 from providers.builtin import Served
 from providers.capi import CLUSTER, TOPOLOGY_OWNED
@@ -269,7 +269,8 @@ class Worker:
             case Decision.DELETE | Decision.PRUNE:
                 assert isinstance(live, Present)
                 verb = Verb.PRUNE if row.then is Decision.PRUNE else Verb.DELETE
-                change = self._removal(id_, live, unit, verb, row.reason)
+                reason = "named on the command line" if id_ in self._context.named else row.reason
+                change = self._removal(id_, live, unit, verb, reason)
                 out.planned.append(Planned(change=change, after=None, live=live))
             case _:
                 pass
@@ -333,13 +334,17 @@ class Worker:
         *,
         desired: bool,
     ) -> Case:
+        fate = self.fate(unit)
+        kind = nature(rules(id_.group, id_.kind))
+        if is_workload(id_.cluster) and fate is Fate.GOES:
+            kind = Nature.CASCADED  # an add-on goes with the cluster that it lives in
         return Case(
             desired=desired,
             seen=seen(live, self._context.fleet),
             recorded=id_ in self._context.records,
             compared=comparison.compared if comparison else Compared.NOT_COMPARED,
-            nature=nature(rules(id_.group, id_.kind)),
-            fate=self.fate(unit),
+            nature=kind,
+            fate=fate,
             permitted=self._permitted(id_, live),
         )
 

@@ -32,8 +32,6 @@ from state.records import Head, RecordStore
 from state.resource import FieldPath, GitBlob, Resource, SecretRef
 from state.store import ObjectStore
 
-VERSION = "0.1.0"
-
 
 class Ids(msgspec.Struct, frozen=True):
     """Where time, names and randomness come from; tests hand in their own."""

@@ -13,8 +13,9 @@ import click
 from planner import app, events, planfile
 from planner.app import ApplyOptions
 from planner.changes import Plan
-from planner.cli.options import Global, applying, plan_options, planning, selection
+from planner.cli.options import applying, plan_options, planning, selection
 from planner.cli.plan import render_plan
+from planner.cli.settings import Global
 from planner.planfile import Envelope
 from planner.workspace import Workspace
 from state.errors import ClusterformError, Exit

@@ -6,7 +6,7 @@ import base64
 
 import click
 
-from planner.cli.options import Global
+from planner.cli.settings import Global
 from planner.lookup import find_cluster
 from planner.validate import all_findings
 from providers.base import value

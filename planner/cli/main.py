@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from pathlib import Path
 
 import click
 
-from planner.cli.options import Global
-from planner.workspace import VERSION
+from planner.cli.settings import Global
+from planner.version import VERSION
 from state.errors import ClusterformError, Exit
 
 _COMMANDS = {
@@ -144,4 +145,20 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return int(Exit.ERROR)
+    except Exception as bug:
+        if "-v" in (arguments or sys.argv) or "--verbose" in (arguments or sys.argv):
+            raise
+        click.echo(error_text(_bug(bug)), err=True)
+        return int(Exit.ERROR)
     return int(code or 0)
+
+
+def _bug(error: Exception) -> ClusterformError:
+    """What is said of an exception that should not have come here; never its message."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return ClusterformError(
+        "bug",
+        f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}",
+        detail="this is a mistake in clusterform, not in your files",
+        hint="please report it; clusterform -v shows where it happened",
+    )

@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import msgspec
 
 from planner import select
 from planner.plan import Options
-from planner.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 _DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$")
-
-
-class Global(msgspec.Struct, kw_only=True):
-    """The options before the command."""
-
-    root: Path
-    fleet: str | None
-    color: str
-    verbose: int
-    quiet: bool
-    log_format: str
-
-    def workspace(self, ref: str | None = None) -> Workspace:
-        """The checkout at a revision."""
-        return Workspace(self.root, fleet_file=self.fleet, ref=ref)
-
-    def colored(self) -> bool:
-        """Whether results on stdout may carry colour."""
-        if self.color != "auto":
-            return self.color == "always"
-        return sys.stdout.isatty()
 
 
 class Duration(click.ParamType[float]):

@@ -8,7 +8,8 @@ import click
 
 from planner import app, planfile
 from planner.changes import Plan
-from planner.cli.options import Global, plan_options, planning, selection
+from planner.cli.options import plan_options, planning, selection
+from planner.cli.settings import Global
 from planner.drift import only_drift
 from state.errors import Exit
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from planner.cli.options import Global
+from planner.cli.settings import Global
 from providers.kube.sandbox.faults import Fault
 from state.errors import Exit
 

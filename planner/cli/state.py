@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from planner import repair, select
-from planner.cli.options import Global
+from planner.cli.settings import Global
 from planner.lookup import find_record
 from planner.resolve import FLEET_LABEL
 from state import lock

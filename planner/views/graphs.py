@@ -145,9 +145,7 @@ def ranges(numbers: list[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    texts = [
-        f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs
-    ]
+    texts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
     return ", ".join(texts)
 
 
@@ -157,7 +155,7 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-_ENTITIES = str.maketrans({c: f"#{ord(c)};" for c in "\"#;<>&|`{}[]()"})
+_ENTITIES = str.maketrans({c: f"#{ord(c)};" for c in '"#;<>&|`{}[]()'})
 
 
 def _mermaid(text: str) -> str:

@@ -1,4 +1,5 @@
 """thin"""
+
 from __future__ import annotations
 from planner.changes import Plan
 from planner.views.text import plan_text

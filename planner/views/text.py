@@ -170,7 +170,9 @@ class _TextView:
         for field in change.fields:
             block = is_block(field)
             value = "changed lines:" if block else change_text(field, 400 if self.verbose else 44)
-            rows.append((self._path(field_path(field)), value, cause_text(field), field if block else None))
+            rows.append(
+                (self._path(field_path(field)), value, cause_text(field), field if block else None)
+            )
         if not rows:
             return
         left = max(len(path) for path, *_ in rows)
@@ -188,7 +190,7 @@ class _TextView:
     def _path(self, path: str) -> str:
         if self.verbose or len(path) <= _PATH:
             return path
-        return f"…{path[-(_PATH - 1):]}"
+        return f"…{path[-(_PATH - 1) :]}"
 
     def _members(self, family: Family) -> Iterator[str]:
         where = self.names.clusters((c.unit for c in family.alike), verbose=self.verbose)

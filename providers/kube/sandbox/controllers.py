@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from providers.kube.sandbox import (
+    controllers_bootstrap,
+    controllers_classes,
     controllers_cluster,
     controllers_controlplane,
     controllers_deployments,
@@ -16,7 +18,6 @@ from providers.kube.sandbox import (
     controllers_machines,
     controllers_machinesets,
     controllers_others,
-    controllers_topology,
 )
 from providers.kube.sandbox.controllers_builtin import WORKLOADS
 from providers.kube.sandbox.controllers_objects import (
@@ -32,21 +33,21 @@ _NAMED: Mapping[tuple[str, str], Reconciler] = {
     **WORKLOADS,
     (CORE, "Cluster"): controllers_cluster.reconcile,
     (CORE, "MachineDeployment"): controllers_deployments.reconcile,
-    (CORE, "ClusterClass"): controllers_topology.reconcile_class,
+    (CORE, "ClusterClass"): controllers_classes.reconcile_class,
     (CORE, "MachinePool"): controllers_others.reconcile_pool,
     (CORE, "MachineHealthCheck"): controllers_others.reconcile_health_check,
     (ADDONS, "ClusterResourceSet"): controllers_others.reconcile_resource_set,
     (CORE, "MachineSet"): controllers_machinesets.reconcile,
     (CORE, "Machine"): controllers_machines.reconcile,
-    (BOOTSTRAP, "KubeadmConfig"): controllers_machines.reconcile_config,
+    (BOOTSTRAP, "KubeadmConfig"): controllers_bootstrap.reconcile_config,
     (CONTROL_PLANE, "KubeadmControlPlane"): controllers_controlplane.reconcile,
-    **dict.fromkeys(controllers_topology.TEMPLATES, controllers_topology.reconcile_template),
+    **dict.fromkeys(controllers_classes.TEMPLATES, controllers_classes.reconcile_template),
 }
 
 _BY_ENDING: Mapping[str, Reconciler] = {
     "Cluster": controllers_infrastructure.reconcile_cluster,
     "Machine": controllers_infrastructure.reconcile_machine,
-    "Template": controllers_topology.reconcile_template,
+    "Template": controllers_classes.reconcile_template,
 }
 """Kinds of the infrastructure group: every provider's, by the contract."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from providers.kube.sandbox.clock import rfc3339
-from providers.kube.sandbox.controllers_objects import TIMINGS, Subject, load
+from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, load
 from providers.kube.sandbox.world import Key, World
 from state.resource import JsonObject
 

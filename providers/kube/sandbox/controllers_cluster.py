@@ -13,21 +13,18 @@ from providers.kube.sandbox.controllers_objects import (
     CLUSTER_NAME,
     CONTROL_PLANE_LABEL,
     CORE,
-    TIMINGS,
-    Subject,
     add_owner,
     condition,
-    deleting,
     follow,
     holds,
     initialized,
     key_of,
     labels_of,
-    load,
     owner,
     pause,
     ref_key,
 )
+from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, deleting, load
 from providers.kube.sandbox.controllers_topology import render
 from providers.kube.sandbox.world import Key, World
 from state.resource import JsonObject

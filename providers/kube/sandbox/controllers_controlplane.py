@@ -12,47 +12,42 @@ from typing import Any
 
 from providers.kube.sandbox.controllers_deployments import mark, rolling_message
 from providers.kube.sandbox.controllers_kubeconfig import ensure_secrets, initialize
-from providers.kube.sandbox.controllers_machines import Plan, make
 from providers.kube.sandbox.controllers_machinesets import (
     counters,
     machine_conditions,
     scaling_conditions,
 )
+from providers.kube.sandbox.controllers_making import Plan, make
 from providers.kube.sandbox.controllers_objects import (
     BOOTSTRAP,
-    CLONED_FROM,
-    CLONED_FROM_KIND,
     CLUSTER_NAME,
     CONTROL_PLANE_LABEL,
     CONTROL_PLANE_NAME,
     CORE,
-    TIMINGS,
-    Subject,
     adopt,
     cluster_of,
-    deleting,
     follow,
     holds,
     initialized,
     key_of,
-    load,
     minor,
     owned_by,
     pause,
     suffix,
 )
+from providers.kube.sandbox.controllers_outdated import (
+    CONFIGURED,
+    configuration,
+    difference,
+    template_ref,
+)
+from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, deleting, load
 from providers.kube.sandbox.world import Key, World
-from state.resource import JsonObject, canonical, digest
+from state.resource import JsonObject
 
 MANAGER = "capi-kubeadm-control-plane"
 _MAKER = "capi-kubeadmcontrolplane"
 _FINALIZER = "kubeadm.controlplane.cluster.x-k8s.io"
-_CONFIGURED = "sandbox.clusterform.dev/kubeadm-config"
-"""On a machine's KubeadmConfig: a digest of the kubeadmConfigSpec it was made from."""
-_NEVER_ROLLS = {
-    "clusterConfiguration": ("dns", "controlPlaneEndpoint"),
-    "joinConfiguration": ("discovery",),
-}
 _IN_PLACE = ("deletion", "readinessGates", "taints")
 
 
@@ -117,7 +112,7 @@ def _advance(control_plane: Subject, cluster: JsonObject) -> None:
     if not _observed(control_plane):
         return
     ensure_secrets(control_plane.world, cluster, control_plane.value)
-    ref = _template_ref(control_plane)
+    ref = template_ref(control_plane)
     template = follow(control_plane.world, ref, control_plane.namespace)
     if template is not None:
         adopt(control_plane.world, cluster, template, MANAGER)
@@ -142,61 +137,15 @@ def _observed(control_plane: Subject) -> bool:
     return True
 
 
-def _template_ref(control_plane: Subject) -> JsonObject:
-    machine = control_plane.spec.get("machineTemplate") or {}
-    return (
-        (machine.get("spec") or {}).get("infrastructureRef")
-        or machine.get("infrastructureRef")
-        or {}
-    )
-
-
 def _mark_machines(control_plane: Subject, machines: Sequence[JsonObject]) -> list[JsonObject]:
     """The machines that must be replaced; every Machine says of itself what differs."""
     outdated = []
     for machine in machines:
-        why = _difference(control_plane, machine)
+        why = difference(control_plane, machine)
         mark(control_plane.world, machine, why, MANAGER)
         if why:
             outdated.append(machine)
     return outdated
-
-
-def _difference(control_plane: Subject, machine: JsonObject) -> str:
-    wanted = control_plane.spec.get("version")
-    if machine["spec"].get("version") != wanted:
-        return f"* Version {machine['spec'].get('version')}, {wanted} required"
-    infra = follow(
-        control_plane.world, machine["spec"]["infrastructureRef"], control_plane.namespace
-    )
-    cloned = ((infra or {}).get("metadata") or {}).get("annotations") or {}
-    ref = _template_ref(control_plane)
-    kind = f"{ref.get('kind')}.{ref.get('apiGroup')}"
-    if infra and (cloned.get(CLONED_FROM), cloned.get(CLONED_FROM_KIND)) != (ref.get("name"), kind):
-        return f"* {machine['spec']['infrastructureRef']['kind']} is not up-to-date"
-    config = follow(
-        control_plane.world, machine["spec"]["bootstrap"]["configRef"], control_plane.namespace
-    )
-    made = ((config or {}).get("metadata") or {}).get("annotations") or {}
-    if config and made.get(_CONFIGURED) != _configuration(control_plane):
-        return "* KubeadmConfig is not up-to-date"
-    return ""
-
-
-def _configuration(control_plane: Subject) -> str:
-    """A digest of what rolls in kubeadmConfigSpec; empty equals missing."""
-    spec = _pruned(control_plane.spec.get("kubeadmConfigSpec") or {}) or {}
-    for part, fields in _NEVER_ROLLS.items():
-        if part in spec:
-            spec[part] = {k: v for k, v in spec[part].items() if k not in fields}
-    return digest(canonical(_pruned(spec)))[:16]
-
-
-def _pruned(value: Any) -> Any:
-    if isinstance(value, dict):
-        pruned = {name: _pruned(inner) for name, inner in value.items()}
-        return {name: inner for name, inner in pruned.items() if inner not in ({}, [], None, "")}
-    return [_pruned(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _initialize(
@@ -263,7 +212,7 @@ def _plan(control_plane: Subject, cluster: JsonObject) -> Plan:
         name: value for name, value in (template.get("spec") or {}).items() if name in _IN_PLACE
     }
     spec["bootstrap"] = {"configRef": config}
-    spec["infrastructureRef"] = _template_ref(control_plane)
+    spec["infrastructureRef"] = template_ref(control_plane)
     spec["version"] = control_plane.spec.get("version", "")
     return Plan(
         name=name,
@@ -274,7 +223,7 @@ def _plan(control_plane: Subject, cluster: JsonObject) -> Plan:
         annotations=dict(metadata.get("annotations") or {}),
         spec=spec,
         config=control_plane.spec.get("kubeadmConfigSpec") or {"clusterConfiguration": {}},
-        config_annotations={_CONFIGURED: _configuration(control_plane)},
+        config_annotations={CONFIGURED: configuration(control_plane)},
     )
 
 

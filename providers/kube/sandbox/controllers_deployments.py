@@ -7,8 +7,7 @@ once, then the new generation is observed while everything else still says "done
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from providers.kube.sandbox.controllers_machinesets import (
@@ -21,29 +20,32 @@ from providers.kube.sandbox.controllers_machinesets import (
 )
 from providers.kube.sandbox.controllers_objects import (
     CORE,
-    TIMINGS,
-    Subject,
     add_owner,
     adopt,
     cluster_of,
     condition,
-    deleting,
     follow,
     holds,
     key_of,
-    load,
     owned_by,
     owner,
     pause,
     suffix,
 )
+from providers.kube.sandbox.controllers_rolling import (
+    HASH,
+    MAKER,
+    limits,
+    on_delete,
+    roll,
+    strategy_of,
+)
+from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, deleting, load
 from providers.kube.sandbox.world import Key, World
 from state.resource import JsonObject
 
 MANAGER = "capi-core"
-_MAKER = "capi-machinedeployment"
 _FINALIZER = "cluster.x-k8s.io/machinedeployment"
-_HASH = "machine-template-hash"
 _REVISION = "machinedeployment.clusters.x-k8s.io/revision"
 
 
@@ -120,7 +122,7 @@ def _advance(deployment: Subject, cluster: JsonObject) -> None:
     chosen = current[0] if current else _create(deployment, cluster, sets)
     if _in_window(deployment):
         return
-    _roll(deployment, chosen, old)
+    roll(deployment, chosen, old)
     _status(deployment, _sets(deployment), "")
 
 
@@ -181,7 +183,7 @@ def _observed(deployment: Subject, outdated: Sequence[JsonObject]) -> bool:
         return False
     deployment.stop(f"observe-{generation}", "begin", "follow")
     deployment.status["observedGeneration"] = generation
-    if outdated and seen is not None and not _on_delete(deployment):
+    if outdated and seen is not None and not on_delete(deployment):
         deployment.waited("begin", TIMINGS.begin)
         deployment.waited("follow", TIMINGS.begin + TIMINGS.follow)
     return True
@@ -191,21 +193,13 @@ def _in_window(deployment: Subject) -> bool:
     return deployment.started("begin") and not deployment.waited("begin", TIMINGS.begin)
 
 
-def _on_delete(deployment: Subject) -> bool:
-    return bool(_strategy(deployment).get("type") == "OnDelete")
-
-
-def _strategy(deployment: Subject) -> JsonObject:
-    return (deployment.spec.get("rollout") or {}).get("strategy") or {}
-
-
 def _create(deployment: Subject, cluster: JsonObject, sets: Sequence[JsonObject]) -> JsonObject:
     """A new MachineSet for the template, with no machines yet."""
     template = deployment.spec["template"]
     ending = suffix(deployment.metadata["uid"], template_key(template["spec"]), len(sets))
     revision = str(max([_revision(s)[0] for s in sets], default=0) + 1)
     metadata = template.get("metadata") or {}
-    labels = {**(metadata.get("labels") or {}), _HASH: ending}
+    labels = {**(metadata.get("labels") or {}), HASH: ending}
     selector = (deployment.spec.get("selector") or {}).get("matchLabels") or {}
     value = {
         "apiVersion": f"{CORE}/v1beta2",
@@ -220,102 +214,12 @@ def _create(deployment: Subject, cluster: JsonObject, sets: Sequence[JsonObject]
         "spec": {
             "clusterName": cluster["metadata"]["name"],
             "replicas": 0,
-            "selector": {"matchLabels": {**selector, _HASH: ending}},
+            "selector": {"matchLabels": {**selector, HASH: ending}},
             "template": {"metadata": {**metadata, "labels": labels}, "spec": template["spec"]},
         },
     }
     deployment.metadata.setdefault("annotations", {})[_REVISION] = revision
-    return deployment.world.create(value, manager=_MAKER)
-
-
-def _roll(deployment: Subject, current: JsonObject, old: list[JsonObject]) -> None:
-    """One step towards as many up-to-date machines as wanted."""
-    chosen = Subject(deployment.world, key_of(current), current, _MAKER)
-    _refresh(deployment, chosen)
-    wanted = deployment.spec.get("replicas", 1)
-    if _on_delete(deployment):
-        _let_go(deployment, old)
-        kept = sum(_size(s) for s in old)
-        chosen.spec["replicas"] = max(0, wanted - kept)
-    else:
-        surge, unavailable = limits(wanted, _strategy(deployment))
-        _grow(chosen, old, wanted, surge)
-        _shrink(deployment, chosen, old, wanted - unavailable)
-    chosen.save()
-    for machine_set in old:
-        if not _size(machine_set) and not deleting(machine_set):
-            deployment.world.delete(*key_of(machine_set))
-
-
-def _refresh(deployment: Subject, chosen: Subject) -> None:
-    """The set carries what never replaces a machine; its old labels stay the selector's."""
-    template = deployment.spec["template"]
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    ending = chosen.metadata["labels"][_HASH]
-    inner = {**(template.get("metadata") or {}), "labels": {**labels, _HASH: ending}}
-    chosen.spec["template"] = {"metadata": inner, "spec": template["spec"]}
-    chosen.metadata["annotations"][NO_CREATE] = "false"
-    if deployment.spec.get("deletion"):
-        chosen.spec["deletion"] = deployment.spec["deletion"]
-    else:
-        chosen.spec.pop("deletion", None)
-
-
-def _size(machine_set: JsonObject) -> int:
-    """Machines of a set, wanted or still there."""
-    have = (machine_set.get("status") or {}).get("replicas", 0)
-    return max(int(machine_set["spec"].get("replicas", 0)), int(have))
-
-
-def _let_go(deployment: Subject, old: list[JsonObject]) -> None:
-    """OnDelete: an outdated machine that somebody deleted is not made again."""
-    for machine_set in old:
-        found = Subject(deployment.world, key_of(machine_set), machine_set, _MAKER)
-        machines = machines_of(deployment.world, machine_set)
-        found.metadata["annotations"][NO_CREATE] = "true"
-        found.spec["replicas"] = sum(1 for m in machines if not deleting(m))
-        found.save()
-
-
-def _grow(chosen: Subject, old: Sequence[JsonObject], wanted: int, surge: int) -> None:
-    have = chosen.spec.get("replicas", 0)
-    room = wanted + surge - _size(chosen.value) - sum(_size(s) for s in old)
-    if have > wanted or not old or not any(_size(s) for s in old):
-        chosen.spec["replicas"] = wanted
-    else:
-        chosen.spec["replicas"] = have + max(0, min(room, wanted - have))
-
-
-def _shrink(deployment: Subject, chosen: Subject, old: Sequence[JsonObject], least: int) -> None:
-    """Outdated machines go while enough others are available; unavailable ones go first."""
-    counts = [_available(deployment, s) for s in old]
-    spare = _available(deployment, chosen.value) + sum(counts) - least
-    for machine_set, available in zip(old, counts, strict=True):
-        found = Subject(deployment.world, key_of(machine_set), machine_set, _MAKER)
-        found.metadata["annotations"][NO_CREATE] = "true"
-        healthy = min(available, max(0, available - max(0, spare)))
-        spare -= available - healthy
-        found.spec["replicas"] = min(found.spec.get("replicas", 0), healthy)
-        found.save()
-
-
-def _available(deployment: Subject, machine_set: JsonObject) -> int:
-    machines = machines_of(deployment.world, machine_set)
-    return sum(1 for m in machines if holds(m, "Available") and not deleting(m))
-
-
-def limits(replicas: int, strategy: JsonObject) -> tuple[int, int]:
-    """(surge, unavailable): percentages round up and down; both 0 means 1 unavailable."""
-    rolling = strategy.get("rollingUpdate") or {}
-    surge = _share(rolling.get("maxSurge", 1), replicas, math.ceil)
-    unavailable = _share(rolling.get("maxUnavailable", 0), replicas, math.floor)
-    return (surge, unavailable) if surge or unavailable else (0, 1)
-
-
-def _share(limit: Any, replicas: int, rounding: Callable[[float], int]) -> int:
-    if isinstance(limit, str) and limit.endswith("%"):
-        return rounding(int(limit[:-1]) * replicas / 100)
-    return int(limit)
+    return deployment.world.create(value, manager=MAKER)
 
 
 def _status(deployment: Subject, sets: Sequence[JsonObject], missing: str) -> None:
@@ -333,7 +237,7 @@ def _status(deployment: Subject, sets: Sequence[JsonObject], missing: str) -> No
     scaling_conditions(deployment, len(machines), wanted, missing or _blocked(sets))
     machine_conditions(deployment, machines)
     deployment.state("RollingOut", bool(outdated), rolling_message(len(outdated)))
-    _, unavailable = limits(wanted, _strategy(deployment))
+    _, unavailable = limits(wanted, strategy_of(deployment))
     have, needed = counted["availableReplicas"], wanted - unavailable
     told = f"{have} available replicas, at least {needed} required"
     deployment.state("Available", have >= needed, "" if have >= needed else told)

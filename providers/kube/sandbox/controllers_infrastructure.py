@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from providers.kube.sandbox.controllers_objects import (
     CORE,
-    TIMINGS,
-    Subject,
     cluster_of,
     initialized,
-    load,
     owned_by,
     pause,
 )
+from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, load
 from providers.kube.sandbox.world import Key, World
 
 MANAGER = "capi-docker"

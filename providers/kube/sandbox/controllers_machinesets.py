@@ -9,24 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from providers.kube.sandbox.controllers_machines import Plan, make
+from providers.kube.sandbox.controllers_making import Plan, make
 from providers.kube.sandbox.controllers_objects import (
     CLUSTER_NAME,
     CORE,
     SET_NAME,
-    Subject,
     cluster_of,
-    deleting,
     follow,
     holds,
     initialized,
     key_of,
-    load,
     minor,
     pause,
     suffix,
     versions,
 )
+from providers.kube.sandbox.controllers_subject import Subject, deleting, load
 from providers.kube.sandbox.world import Key, World
 from state.resource import JsonObject
 

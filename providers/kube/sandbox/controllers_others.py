@@ -9,21 +9,18 @@ from providers.kube.sandbox.controllers_objects import (
     ADDONS,
     CLUSTER_NAME,
     CORE,
-    TIMINGS,
-    Subject,
     add_owner,
     adopt,
     cluster_of,
-    deleting,
     follow,
     holds,
     initialized,
     key_of,
     labels_of,
-    load,
     owner,
     pause,
 )
+from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, deleting, load
 from providers.kube.sandbox.world import Key, World
 from state.resource import JsonObject, canonical, digest
 

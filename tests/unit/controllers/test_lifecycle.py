@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from conftest import INFRASTRUCTURE, NAMESPACE, Fleet, condition, holds
+from simulated import INFRASTRUCTURE, NAMESPACE, Fleet, condition, holds
 
 from providers.kube.api import Request
 from providers.kube.sandbox.faults import Fault

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import INFRASTRUCTURE, Fleet, condition, holds
+from simulated import INFRASTRUCTURE, Fleet, condition, holds
 
 WORKERS = "shop-prod-workers"
 CONTROL_PLANE = "shop-prod-control-plane"
