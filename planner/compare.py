@@ -16,7 +16,7 @@ from planner.diff import differences, masked
 from planner.prove import Proof, prove
 from planner.ssa import Conflict, comparable, merged, peoples_tool, same, split_conflicts
 from providers.base import KindRules, value
-from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN
+from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN, default_replicas
 from providers.secrets import sensitive_paths
 from state.desired import IgnoreRule
 from state.fields import (
@@ -297,7 +297,10 @@ def _within(wanted: Any, held: Any) -> bool:
 def with_defaults(after: JsonObject, before: JsonObject, kind_rules: KindRules) -> JsonObject:
     """Put the kind's known defaults where a field of the live object would be gone."""
     for path, default in kind_rules.defaults:
-        if value(after, path) is None and value(before, path) is not None:
+        held = value(before, path)
+        if value(after, path) is None and held is not None:
+            if path == "spec.replicas":
+                default = default_replicas(after, held)
             set_at(after, tuple(f"f:{part}" for part in path.split(".")), default)
     return after
 

@@ -17,12 +17,13 @@ import msgspec
 
 from planner.load import LOCAL_FOLDER, Loaded, load
 from providers import git, yamldoc
+from providers.kube.api import Transport
 from providers.kube.client import KubeClient
 from providers.kube.fleet import Fleet
 from providers.kube.records import KubeStore
 from providers.kube.sandbox.clock import Clock as SandboxClock
 from providers.kube.sandbox.clock import WallClock
-from providers.kube.sandbox.server import SandboxFile, open_sandbox
+from providers.kube.sandbox.server import Sandbox, SandboxFile, open_sandbox
 from providers.secrets import Resolver, private_folder
 from state.errors import ClusterformError
 from state.journal import Journal
@@ -89,9 +90,10 @@ class Workspace:
         clock: SandboxClock | None = None,
         cache: bool = True,
         controllers: bool = True,
+        verbs: frozenset[str] | None = None,
     ) -> None:
         """`ref`: a revision instead of the working tree. The other arguments are for tests:
-        `cache` off, or a sandbox without simulated `controllers`."""
+        `cache` off, a sandbox without simulated `controllers`, an identity with few `verbs`."""
         if not root.is_dir():
             raise ClusterformError("no-folder", "there is no such folder", where=str(root))
         self.root = root
@@ -101,6 +103,7 @@ class Workspace:
         self._clock = clock or WallClock()
         self._cache = cache
         self._controllers = controllers
+        self._verbs = verbs
         self._sandboxes: dict[str, SandboxFile] = {}
 
     @property
@@ -172,7 +175,7 @@ class Workspace:
         """The way to all clusters of the fleet."""
         files = {m.name: self.sandbox(m.name) for m in self.loaded.fleet.management}
         return Fleet(
-            {name: file.management() for name, file in files.items()},
+            {name: self._as_user(file.management()) for name, file in files.items()},
             lambda access: next(
                 (
                     found
@@ -183,6 +186,9 @@ class Workspace:
             ),
             self.ids.sleep,
         )
+
+    def _as_user(self, server: Sandbox) -> Transport:
+        return server if self._verbs is None else server.identity("limited", self._verbs)
 
     def api(self, cluster: str) -> KubeClient:
         """A cluster's client; raises 'unreachable' with the reason where there is none."""

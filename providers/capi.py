@@ -267,6 +267,18 @@ def _deployment_arithmetic(
     )
 
 
+def default_replicas(after: JsonObject, before: int) -> int:
+    """What replicas become when they are left out: 1, or within the autoscaler's range.
+
+    Source: calculateMachineDeploymentReplicas, core/webhooks/admission/machinedeployment.go.
+    """
+    annotations = after["metadata"].get("annotations") or {}
+    low, high = annotations.get(AUTOSCALER_MIN, ""), annotations.get(AUTOSCALER_MAX, "")
+    if not (str(low).isdigit() and str(high).isdigit()):
+        return 1
+    return min(max(before, int(low)), int(high))
+
+
 def _victims(after: JsonObject) -> str:
     order = value(after, "spec.deletion.order") or value(
         after, "spec.strategy.rollingUpdate.deletePolicy", "Random"

@@ -35,6 +35,21 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def wrapped(text: str, width: int, indent: str) -> list[str]:
+    """Lines of at most `width` characters, broken at spaces; later ones begin with `indent`."""
+    if len(text) <= width:
+        return [text]
+    start = len(text) - len(text.lstrip(" "))
+    lines, line = [], text[:start]
+    for word in text[start:].split(" "):
+        if len(line) + len(word) > width and line.strip():
+            lines.append(line.rstrip())
+            line = indent
+        line += word + " "
+    lines.append(line.rstrip())
+    return lines
+
+
 def plural(count: int, noun: str) -> str:
     """`1 cluster`, `2,048 clusters`; only nouns that take an s."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

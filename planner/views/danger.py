@@ -107,9 +107,10 @@ def _losses(found: Machines) -> str:
     texts = [f"{verb} {count:,}" for count, verb in parts if count]
     if not texts:
         return ""
+    if found.at_most:
+        texts = [text.replace(" ", " at most ", 1) for text in texts]
     first = f"{texts[0]} machine{'' if texts[0].endswith(' 1') else 's'}"
-    words = " and ".join([first, *texts[1:]])
-    return f"at most {words}" if found.at_most else words
+    return " and ".join([first, *texts[1:]])
 
 
 def _unknown(written: list[Change], names: Names) -> Iterator[Danger]:

@@ -70,7 +70,11 @@ def _join(*parts: str) -> str:
 
 def how(change: Change) -> str:
     """Everything on a change's first line behind its name: effect, reason, confidence."""
-    effect = effect_text(change.impact)
+    if change.verb is Verb.PRUNE:
+        return "pruned once nothing uses it"
+    whole_cluster = change.deletes and change.id.group_kind == CLUSTER
+    known = not (whole_cluster and change.impact.effect is Effect.DESTROYS)
+    effect = effect_text(change.impact) if known else ""
     if change.ownership_only:
         effect = "only who owns its fields changes"
     parts = [effect]
@@ -78,7 +82,7 @@ def how(change: Change) -> str:
         parts.append("unproven: not written by this plan")
     elif change.confidence is Confidence.STATIC and change.verb in (Verb.UPDATE, Verb.ADOPT):
         parts.append("static")
-    if change.reason and not (change.deletes and change.id.group_kind == CLUSTER):
+    if change.reason and not whole_cluster:
         parts.append(clean(change.reason))
     return " · ".join(part for part in parts if part)
 

@@ -12,14 +12,16 @@ import msgspec
 
 from planner.changes import Change, Plan, Verb
 from planner.units import ADDONS
-from planner.views.clean import plural
+from planner.views.clean import clean, plural
 from planner.views.counts import destroys_cluster, is_second_half
 from planner.views.effects import Machines, machines
 from planner.views.grouping import Family, group
-from planner.views.names import Names, is_shared
+from planner.views.names import Names, is_shared, object_name, pattern_name
+from planner.views.values import change_text
 from planner.views.waits import waits_by_unit
 from providers.base import Effect
-from providers.capi import CLUSTER
+from providers.capi import CLUSTER, MACHINE_DEPLOYMENT, MACHINE_POOL
+from state.resource import ResourceId
 
 SYMBOLS = {
     Verb.CREATE: "+",
@@ -61,6 +63,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     destroyed: bool = False
     folded: tuple[Change, ...] = ()
     """Creates that are counted, not listed."""
+    changes: tuple[Change, ...] = ()
+    """Every change that the section stands for."""
     order: str = ""
     """What waits for what, in one line."""
 
@@ -100,7 +104,7 @@ def sections(plan: Plan, *, verbose: bool = False) -> list[Section]:
 
 def _alone(
     changes: list[Change],
-    removals: dict[object, Change],
+    removals: dict[ResourceId, Change],
     waits: dict[str, str],
     *,
     verbose: bool,
@@ -118,6 +122,7 @@ def _alone(
             Section(
                 units=(unit,),
                 machines=machines([*members, *(e.removal for e in entries if e.removal)]),
+                changes=tuple(members),
                 entries=tuple(sorted(entries, key=_entry_key)),
                 destroyed=any(destroys_cluster(c) for c in members),
                 folded=fold,
@@ -127,7 +132,7 @@ def _alone(
     return found
 
 
-def _of_families(families: list[Family], removals: dict[object, Change]) -> list[Section]:
+def _of_families(families: list[Family], removals: dict[ResourceId, Change]) -> list[Section]:
     """Families over the very same clusters share a section."""
     by_units: dict[frozenset[str], list[Entry]] = {}
     for family in families:
@@ -143,6 +148,7 @@ def _of_families(families: list[Family], removals: dict[object, Change]) -> list
                 units=tuple(sorted(units)),
                 machines=machines(members),
                 entries=tuple(sorted(entries, key=_entry_key)),
+                changes=tuple(members),
             )
         )
     return found
@@ -165,6 +171,7 @@ def _new(made: dict[str, list[Change]], waits: dict[str, str], *, verbose: bool)
                 units=tuple(sorted(units)),
                 machines=machines(members),
                 entries=tuple(sorted(entries, key=_entry_key)),
+                changes=tuple(c for unit in units for c in made[unit]),
                 new=True,
                 folded=fold,
                 order=waits.get(units[0], "") if verbose else "",
@@ -180,28 +187,26 @@ def _rank(section: Section) -> int:
 
 
 def _dangerous(change: Change) -> bool:
-    return change.verb in (Verb.DELETE, Verb.REPLACE) or change.impact.effect in (
+    return is_loss(change) or change.impact.effect in (
         Effect.UNKNOWN,
         Effect.PROVIDER_DEFINED,
     )
 
 
-_VERB_ORDER = {
-    Verb.DELETE: 0,
-    Verb.REPLACE: 0,
-    Verb.ROTATE: 2,
-    Verb.UPDATE: 3,
-    Verb.ADOPT: 4,
-    Verb.CREATE: 5,
-    Verb.PRUNE: 6,
-    Verb.FORGET: 7,
-}
+_LAST = {Verb.ADOPT: 5, Verb.CREATE: 6, Verb.PRUNE: 7, Verb.FORGET: 8}
 
 
 def _entry_key(entry: Entry) -> tuple[int, bool, object]:
-    """What is lost first, then what touches machines, then the rest by object."""
+    """Losses, control planes that roll, new templates, workers that roll, then all others."""
     face = entry.face
-    rank = 1 if face.impact.touched and face.verb is not Verb.DELETE else _VERB_ORDER[face.verb]
+    if is_loss(face):
+        rank = 0
+    elif face.impact.touched:
+        rank = 3 if face.id.group_kind in (MACHINE_DEPLOYMENT, MACHINE_POOL) else 1
+    elif face.verb is Verb.ROTATE:
+        rank = 2
+    else:
+        rank = _LAST.get(face.verb, 4)
     return rank, face.id.group_kind != CLUSTER, face.action
 
 
@@ -219,12 +224,11 @@ def verdict(section: Section) -> str:
             return ""
         quiet = all(e.face.impact.effect in (Effect.NONE, Effect.IN_PLACE) for e in section.entries)
         return "no machine touched" if quiet else ""
-    first, _, rest = words.partition(" ")
-    if words.startswith("at most"):
-        return f"machines: {words}"
+    bound = "at most " if found.at_most else ""
+    first, _, rest = words.removeprefix(bound).partition(" ")
     noun = "machine" if first == "1" else "machines"
     scale = f" ({found.live} live → {found.total})" if found.live != found.total else ""
-    return f"{first} {noun} {rest}{scale if not found.destroyed else ''}"
+    return f"{bound}{first} {noun} {rest}{scale if not found.destroyed else ''}"
 
 
 def title(section: Section, names: Names) -> str:
@@ -242,3 +246,36 @@ def kinds_text(changes: Iterable[Change], limit: int = 6) -> str:
     if len(ordered) > limit:
         texts.append(f"{len(ordered) - limit} other kinds")
     return ", ".join(texts)
+
+
+def symbol(change: Change) -> str:
+    """The sign of a change's verb."""
+    return SYMBOLS.get(change.verb, "?")
+
+
+def is_loss(change: Change) -> bool:
+    """Something is taken away that no rollout brings back: never cut or folded to a pattern."""
+    return change.verb in (Verb.DELETE, Verb.REPLACE)
+
+
+def entry_name(entry: Entry) -> str:
+    """The object's name; of a family with `*` for the cluster; of a rotation `old → new`."""
+    change = entry.change
+    if entry.family is not None:
+        namespace, name = pattern_name(change)
+        shown = clean(f"{namespace}/{name}" if namespace else name)
+        return f"{shown} (a new generation)" if change.verb is Verb.ROTATE else shown
+    name = object_name(change.id, change.unit)
+    if change.verb is Verb.ROTATE and change.predecessor:
+        return f"{clean(change.predecessor)} → {name}"
+    return name
+
+
+def outlier_text(variant: Change, face: Change) -> str:
+    """The fields in which an outlier has other values, as `before → after`."""
+    return ", ".join(
+        change_text(field)
+        for field, other in zip(variant.fields, face.fields, strict=True)
+        if (field.before, field.after, field.by, field.known)
+        != (other.before, other.after, other.by, other.known)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner import digests
-from planner.changes import Plan
+from planner.changes import Finding, Plan
 from planner.views.clean import clean, plural
 from planner.views.counts import Counts, confidence_counts, verb_counts
 from planner.views.danger import once
@@ -54,7 +54,7 @@ def headline(plan: Plan, found: Counts) -> str:
     word = {"drift": "Drift", "destroy": "Destroy"}.get(plan.mode, "Plan")
     verbs = ", ".join(verb_counts(found, zeros=plan.mode == "apply"))
     if plan.mode == "drift":
-        verbs = f"{plural(_drifted(found), 'object')} changed live, {verbs} to take it back"
+        verbs = f"{plural(_drifted(found), 'object')} changed live · taking it back: {verbs}"
     return f"{word}: {verbs} · machines: {found.machines.words() or 'none touched'}"
 
 
@@ -65,7 +65,9 @@ def _drifted(found: Counts) -> int:
 def limits(plan: Plan, found: Counts, names: Names) -> str:
     """`314 of 2,048 clusters · exact 315 · … · unreadable 1: team-e/lab-3 (refused), …`."""
     parts = [f"{found.touched:,} of {plural(found.clusters, 'cluster')}", *confidence_counts(found)]
-    parts.append(f"unreadable {found.unreadable:,}" + _unreadable(plan, names))
+    places = unreadable_text(plan, names)
+    nothing = f": {places}, nothing planned there" if places else ""
+    parts.append(f"unreadable {found.unreadable:,}{nothing}")
     if plan.totals.ignored:
         parts.append(f"ignored fields {plan.totals.ignored:,}")
     return " · ".join(parts)
@@ -74,8 +76,8 @@ def limits(plan: Plan, found: Counts, names: Names) -> str:
 _PLACES = 3
 
 
-def _unreadable(plan: Plan, names: Names) -> str:
-    """Where something could not be read, each place with its first reason."""
+def unreadable_text(plan: Plan, names: Names) -> str:
+    """Where something could not be read, each place with its first reason; `""` for nowhere."""
     places: dict[str, str] = {}
     for finding in plan.findings:
         if finding.kind == "unreadable":
@@ -86,14 +88,22 @@ def _unreadable(plan: Plan, names: Names) -> str:
     texts = [f"{place} ({reason})" for place, reason in list(places.items())[:_PLACES]]
     if len(places) > _PLACES:
         texts.append(f"{len(places) - _PLACES} more places")
-    return f": {', '.join(texts)}, nothing planned there"
+    return ", ".join(texts)
+
+
+def _is_listed(finding: Finding, plan: Plan) -> bool:
+    """Refusals stand above; what is unreadable stands in the totals where a line holds it all."""
+    if finding.kind == "unreadable":
+        return plan.totals.unreadable > _PLACES
+    return finding.kind != "refused"
 
 
 def finding_lines(plan: Plan, names: Names) -> Iterator[tuple[str, str]]:
     """(text, hint) of every finding that is no danger, the same one once with its count."""
-    for finding, count in once(f for f in plan.findings if f.kind != "refused"):
+    for finding, count in once(f for f in plan.findings if _is_listed(f, plan)):
         times = f" ({count:,} times)" if count > 1 else ""
-        unit = f"{names.unit(finding.unit)}: " if finding.unit else ""
+        unit = names.unit(finding.unit) if finding.unit else ""
+        unit = f"{unit}: " if unit and unit not in finding.summary else ""
         where = f" ({clean(finding.where)})" if finding.where and count == 1 else ""
         text = f"{clean(finding.kind)}: {unit if count == 1 else ''}{clean(finding.summary)}"
         yield f"{text}{where}{times}", clean(finding.hint)

@@ -30,18 +30,23 @@ def field_path(field: FieldChange) -> str:
 
 def change_text(field: FieldChange, limit: int = LIMIT) -> str:
     """`7 → 5`, `(not set) → 5`, `7 → (removed)`, `(sensitive, changed)`: one line."""
+    before, after = sides(field, limit)
+    if field.sensitive:
+        return after
+    return f"{before or '(not set)'} → {after}"
+
+
+def sides(field: FieldChange, limit: int) -> tuple[str, str]:
+    """Both sides in words; the first is `""` where nothing was set or nothing may be shown."""
     gone, new = field.after is msgspec.UNSET, field.before is msgspec.UNSET
     if field.sensitive:
-        word = "removed" if gone else "new" if new else "changed"
-        return f"(sensitive, {word})"
+        return "", f"(sensitive, {'removed' if gone else 'new' if new else 'changed'})"
     before, after = pair(field.before, field.after, limit)
-    if new:
-        before = "(not set)"
     if not field.known:
         after = "(known after apply)"
     elif gone:
         after = "(removed)"
-    return f"{before} → {after}"
+    return ("" if new else before), after
 
 
 def is_block(field: FieldChange) -> bool:
@@ -137,8 +142,6 @@ def cause_text(field: FieldChange) -> str:
     git = f"git {origin}" if origin else "git"
     drift = f"drift by {by}" if by else "drift"
     match field.cause:
-        case Cause.GIT:
-            return git
         case Cause.DRIFT:
             return f"{drift}; taken back"
         case Cause.BOTH:
@@ -147,4 +150,5 @@ def cause_text(field: FieldChange) -> str:
             return f"triggered by {by}" if by else "triggered"
         case Cause.DEFAULT:
             return "default of the server: nobody sets it any more"
-    return clean(str(field.cause))
+        case _:
+            return git

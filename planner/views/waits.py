@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from planner.changes import ActionId, Change, Edge, Gate, Plan, Verb
@@ -50,56 +51,71 @@ def waits_by_unit(plan: Plan) -> dict[str, str]:
     """
     changes: dict[ActionId | str, Change] = {c.action: c for c in plan.changes}
     gates = {g.name: g for g in plan.graph.gates}
+    depths = _depths(plan.graph.edges, gates)
     edges: dict[str, list[Edge]] = {}
     for edge in plan.graph.edges:
         after = changes.get(edge.after)
-        if after is not None and (edge.until.name != "applied" or edge.before in gates):
+        if after is not None and _waits(edge, gates):
             edges.setdefault(after.unit, []).append(edge)
-    return {unit: _line(found, changes, gates) for unit, found in edges.items()}
+    return {unit: _line(found, changes, gates, depths) for unit, found in edges.items()}
+
+
+def _waits(edge: Edge, gates: dict[str, Gate]) -> bool:
+    """More is waited for than a write."""
+    return edge.until.name != "applied" or edge.before in gates
+
+
+def _depths(edges: Iterable[Edge], gates: dict[str, Gate]) -> dict[ActionId | str, int]:
+    """How many waits lie before each node, at most; Kahn's order, so linear and not recursive."""
+    following: dict[ActionId | str, list[Edge]] = {}
+    missing: Counter[ActionId | str] = Counter()
+    for edge in edges:
+        following.setdefault(edge.before, []).append(edge)
+        missing[edge.after] += 1
+    depths: dict[ActionId | str, int] = {}
+    ready = [node for node in following if not missing[node]]
+    while ready:
+        node = ready.pop()
+        depth = depths.setdefault(node, 0)
+        for edge in following.get(node, ()):
+            reached = depth + _waits(edge, gates)
+            depths[edge.after] = max(depths.get(edge.after, 0), reached)
+            missing[edge.after] -= 1
+            if not missing[edge.after]:
+                ready.append(edge.after)
+    return depths
 
 
 def _line(
-    edges: Iterable[Edge], changes: dict[ActionId | str, Change], gates: dict[str, Gate]
+    edges: list[Edge],
+    changes: dict[ActionId | str, Change],
+    gates: dict[str, Gate],
+    depths: dict[ActionId | str, int],
 ) -> str:
     """Phrases by their distance from the start, each once, joined by arrows."""
-    after: dict[ActionId | str, list[Edge]] = {}
-    for edge in edges:
-        after.setdefault(edge.after, []).append(edge)
-    depths: dict[ActionId | str, int] = {}
-
-    def depth(node: ActionId | str) -> int:
-        found = depths.get(node)
-        if found is None:
-            depths[node] = 0
-            found = max((depth(e.before) + 1 for e in after.get(node, ())), default=0)
-            depths[node] = found
-        return found
-
     steps: dict[int, dict[str, None]] = {}
-    waited = set()
-    for found in after.values():
-        for edge in found:
-            waited.add(edge.before)
-            words = _phrase(edge, changes, gates)
-            steps.setdefault(depth(edge.before), {})[words] = None
-    for node in sorted(after, key=str):
+    waited = {edge.before for edge in edges}
+    for edge in edges:
+        level = steps.setdefault(depths.get(edge.before, 0), {})
+        level.update(dict.fromkeys(_phrases(edge, gates)))
+    for node in dict.fromkeys(edge.after for edge in edges):
         if node not in waited:
-            steps.setdefault(depth(node), {})[_last(changes[node])] = None
-    stages = [", ".join(_few(list(steps[level]))) for level in sorted(steps)]
-    return " → ".join(_few(stages))
+            steps.setdefault(depths.get(node, 0), {})[_last(changes[node])] = None
+    stages = [", ".join(_few(list(steps[level]), 3)) for level in sorted(steps)]
+    return " → ".join(_few(stages, _STEPS))
 
 
-def _few(texts: list[str]) -> list[str]:
-    if len(texts) <= _STEPS:
+def _few(texts: list[str], limit: int) -> list[str]:
+    if len(texts) <= limit:
         return texts
-    return [*texts[: _STEPS - 1], f"{len(texts) - _STEPS + 1} more"]
+    return [*texts[: limit - 1], f"{len(texts) - limit + 1} more"]
 
 
-def _phrase(edge: Edge, changes: dict[ActionId | str, Change], gates: dict[str, Gate]) -> str:
+def _phrases(edge: Edge, gates: dict[str, Gate]) -> list[str]:
     if isinstance(edge.before, str):
         gate = gates.get(edge.before)
-        return " and ".join(_few(_awaited(gate))) if gate else clean(edge.before)
-    return f"{noun(edge.before.resource)} {milestone_words(edge.until)}"
+        return _awaited(gate) if gate else [clean(edge.before)]
+    return [f"{noun(edge.before.resource)} {milestone_words(edge.until)}"]
 
 
 def _awaited(gate: Gate) -> list[str]:

@@ -118,13 +118,15 @@ class Lab:
             host="test",
         )
 
-    def workspace(self, ref: str | None = None) -> Workspace:
+    def workspace(self, ref: str | None = None, verbs: frozenset[str] | None = None) -> Workspace:
         """A fresh look at the repository; the sandbox behind it is the same file."""
-        return Workspace(self.root, ref=ref, ids=self.ids, clock=self.clock)
+        return Workspace(self.root, ref=ref, ids=self.ids, clock=self.clock, verbs=verbs)
 
-    def plan(self, ref: str | None = None, **options: Any) -> Plan:
-        """A plan of the working tree, or of a revision."""
-        return app.plan(self.workspace(ref), Options(**options))
+    def plan(
+        self, ref: str | None = None, verbs: frozenset[str] | None = None, **options: Any
+    ) -> Plan:
+        """A plan of the working tree, or of a revision, maybe by an identity with few rights."""
+        return app.plan(self.workspace(ref, verbs), Options(**options))
 
     def apply(
         self,

@@ -65,11 +65,12 @@ def _labels(holder: JsonObject, name: str) -> JsonObject:
 
 
 def _replicas(annotations: JsonObject, before: JsonObject | None) -> int:
-    """Replicas left out: the autoscaler's range decides, else what there was, else 1."""
+    """Replicas left out: the autoscaler's range decides, else 1 (calculateMachineDeploymentReplicas
+    of the admission webhook, Cluster API v1.14.0): what there was does not count."""
     current = (before or {}).get("replicas")
     low, high = annotations.get(_MINIMUM), annotations.get(_MAXIMUM)
     if not (low and high):
-        return current if current is not None else 1
+        return 1
     least, most = int(low), int(high)
     return least if current is None else min(max(current, least), most)
 

@@ -143,9 +143,29 @@ def _mark_machines(control_plane: Subject, machines: Sequence[JsonObject]) -> li
     for machine in machines:
         why = difference(control_plane, machine)
         mark(control_plane.world, machine, why, MANAGER)
+        if holds(machine, "NodeHealthy"):
+            _report_pods(control_plane.world, machine)
         if why:
             outdated.append(machine)
     return outdated
+
+
+def _report_pods(world: World, machine: JsonObject) -> None:
+    """What a healthy control-plane machine shows beside what every Machine shows."""
+    subject = Subject(world, key_of(machine), machine, MANAGER)
+    for kind, reason in _PODS.items():
+        subject.state(kind, True, "", reason)
+    subject.save()
+
+
+_PODS = {
+    "NodeKubeadmLabelsAndTaintsSet": "Set",
+    "EtcdPodHealthy": "Running",
+    "EtcdMemberHealthy": "Healthy",
+    "APIServerPodHealthy": "Running",
+    "ControllerManagerPodHealthy": "Running",
+    "SchedulerPodHealthy": "Running",
+}
 
 
 def _initialize(

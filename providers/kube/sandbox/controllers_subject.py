@@ -7,7 +7,6 @@ process that uses the file reads them, and objects show whole seconds only.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 
@@ -82,7 +81,7 @@ class Subject:
         self.key = key
         self.value = value
         self.manager = manager
-        self._before = copy.deepcopy(value)
+        self._before = _written(value)
         annotations = value["metadata"].get("annotations") or {}
         self._timers: dict[str, float] = json.loads(annotations.get(_TIMERS, "{}"))
 
@@ -178,13 +177,13 @@ class Subject:
     def save(self) -> bool:
         """Write what changed; True if anything did."""
         self._keep_timers()
-        moved = _body(self.value) != _body(self._before)
-        told = self.value.get("status") != self._before.get("status")
+        body, status = _written(self.value)
+        moved, told = body != self._before[0], status != self._before[1]
         if moved:
             self.world.update(self.value, manager=self.manager)
         if told and (not moved or self.world.get(*self.key) is not None):
             self.world.update_status(self.value, manager=self.manager)
-        self._before = copy.deepcopy(self.value)
+        self._before = body, status
         return moved or told
 
     def _keep_timers(self) -> None:
@@ -197,8 +196,10 @@ class Subject:
             del self.metadata["annotations"]
 
 
-def _body(value: JsonObject) -> JsonObject:
-    return {name: inner for name, inner in value.items() if name != "status"}
+def _written(value: JsonObject) -> tuple[bytes, bytes]:
+    """What is written to an object and to its status; bytes compare and copy fast."""
+    body = {name: inner for name, inner in value.items() if name != "status"}
+    return canonical(body), canonical(value.get("status"))
 
 
 def load(world: World, key: Key, manager: str) -> Subject | None:

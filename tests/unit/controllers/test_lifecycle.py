@@ -183,3 +183,13 @@ def test_what_an_object_says_is_applied_again_without_a_write(running: Fleet, ex
         answer = running.apply(obj)
         key = obj["kind"], obj["metadata"]["name"]
         assert answer["metadata"]["resourceVersion"] == versions[key]
+
+
+def test_a_cluster_of_the_same_name_can_come_again(running: Fleet, example: Any) -> None:
+    running.delete("Cluster", "shop-prod")
+    running.wait(5)
+    for obj in example:
+        running.apply(obj)
+    running.wait(10)
+    assert ready(running)
+    assert names(workload(running, "/api/v1/nodes")) == set(running.machines())
