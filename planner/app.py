@@ -13,7 +13,7 @@ import msgspec
 from planner import events, planfile
 from planner.apply import Run, Settings, action_key
 from planner.approval import check as check_approval
-from planner.changes import ActionId, Change, Plan, Verb
+from planner.changes import ActionId, Change, MustBe, Plan, Verb
 from planner.facts import FactReader
 from planner.plan import Inputs, Options, make_plan
 from planner.planfile import Envelope
@@ -276,7 +276,7 @@ class _Application:
                 timeout=self.options.timeout,
             ),
             writer=self._writer(secrets, lock),
-            waiter=Waiter(self.workspace.kube.api, self._lookup, ids.steady),
+            waiter=Waiter(self.workspace.kube.api, self._lookup, ids.steady, self._removed()),
             journal=self.workspace.journal,
             lock=lock,
             emit=self.emit,
@@ -307,6 +307,13 @@ class _Application:
             self._write_records(self._shrunk(records, finished), lock.epoch, summary)
         self.workspace.journal.finish(self.run, ids.wall(), outcome)
         return finished
+
+    def _removed(self) -> dict[ResourceId, str]:
+        return {
+            c.id: c.precondition.uid
+            for c in self.plan.writes
+            if c.deletes and isinstance(c.precondition, MustBe)
+        }
 
     def _writer(self, secrets: dict[SecretRef, str], lock: LeaseLock) -> Writer:
         following = {

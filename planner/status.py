@@ -125,11 +125,9 @@ class _ClusterReader:
         parts = [self._owner(o, around) for o in owners]
         planes = [m for m in around.machines if _is_plane(m)]
         workers = [m for m in around.machines if not _is_plane(m)]
-        kinds = {o.id if isinstance(o, Present) else o for o in owners}
         ratio, node = self._addon_status()
         children = (*parts, *self._loose(around, owners), *([node] if node else []))
         state, text = self._state(around, children)
-        del kinds
         return ClusterStatus(
             management=self._cluster.id.cluster,
             namespace=self._cluster.id.namespace,

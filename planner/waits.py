@@ -6,14 +6,14 @@ around it. Which condition means what is in `providers.readiness`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from planner.facts import FactReader
 from planner.schedule import Wait
 from planner.units import cluster_unit, is_workload
-from providers.base import Health, Readiness, value
+from providers.base import ABSENT, Health, Readiness, value
 from providers.builtin import Served
 from providers.capi import CLUSTER, CLUSTER_NAME
 from providers.kube.client import KubeClient
@@ -44,10 +44,13 @@ class Waiter:
         api: Api,
         lookup: Lookup,
         steady: Callable[[], float],
+        removed: Mapping[ResourceId, str],
     ) -> None:
+        """`removed`: uid of each object that the plan deletes; a successor is not that object."""
         self._api = api
         self._lookup = lookup
         self._steady = steady
+        self._removed = removed
         self._pending: dict[Wait, Pending] = {}
 
     def add(self, wait: Wait) -> None:
@@ -92,6 +95,9 @@ class Waiter:
         if isinstance(found, Unreadable):
             return Readiness(Health.WAITING, "Unreadable", found.reason)
         body = found.body if isinstance(found, Present) else None
+        if milestone == ABSENT and isinstance(found, Present):
+            uid = self._removed.get(id_, found.uid)
+            body = body if found.uid == uid else None
         try:
             return check(milestone, body, self._relatives(id_, body, facts))
         except ClusterformError as error:

@@ -20,12 +20,14 @@ _SHOWN = {"\n": "\\n", "\t": "\\t"}
 
 def clean(text: str) -> str:
     """One line of text: control, bidirectional and invisible characters as escapes."""
-    return _LINES.sub(lambda m: _SHOWN[m.group()], clean_lines(text))
+    if text.isascii() and text.isprintable():
+        return text
+    return _LINES.sub(lambda m: _SHOWN[m.group()], _BAD.sub(_escape, text))
 
 
 def clean_lines(text: str) -> str:
     """The same, keeping line ends and tabs."""
-    return text if text.isascii() and text.isprintable() else _BAD.sub(_escape, text)
+    return _BAD.sub(_escape, text)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -58,7 +58,7 @@ def is_counted(change: Change) -> bool:
 
 def destroys_cluster(change: Change) -> bool:
     """The deletion of a whole workload cluster."""
-    return change.deletes and change.id.group_kind == CLUSTER
+    return change.verb is Verb.DELETE and change.id.group_kind == CLUSTER
 
 
 _ALWAYS = (

@@ -35,26 +35,21 @@ def group(changes: Iterable[Change]) -> tuple[list[Change], list[Family]]:
 
     Shared objects and whole clusters that go always stand alone.
     """
-    alone: list[Change] = []
-    families: dict[Hashable, dict[bytes, list[Change]]] = {}
-    for change in changes:
-        if is_shared(change.unit) or destroys_cluster(change):
-            alone.append(change)
-        else:
-            variants = families.setdefault(_family(change), {})
-            variants.setdefault(_variant(change), []).append(change)
-    found: list[Family] = []
-    for variants in families.values():
-        family = _settle(variants)
-        if family is None:
-            alone += [c for members in variants.values() for c in members]
-        else:
-            found.append(family)
-    return sorted(alone, key=lambda c: c.action), found
+    listed = tuple(changes)
+    candidates: dict[Hashable, list[Change]] = {}
+    for change in listed:
+        if not is_shared(change.unit) and not destroys_cluster(change):
+            candidates.setdefault(_family(change), []).append(change)
+    found = [f for members in candidates.values() if len(members) > 1 and (f := _settle(members))]
+    grouped = {c.action for family in found for c in family.all}
+    return [c for c in listed if c.action not in grouped], found
 
 
-def _settle(variants: dict[bytes, list[Change]]) -> Family | None:
+def _settle(members: list[Change]) -> Family | None:
     """A family needs identical changes in two clusters; the most frequent ones are its face."""
+    variants: dict[bytes, list[Change]] = {}
+    for change in members:
+        variants.setdefault(_variant(change), []).append(change)
     ordered = sorted(variants.values(), key=len, reverse=True)
     if len({c.unit for c in ordered[0]}) < 2:
         return None

@@ -57,7 +57,7 @@ def is_shared(unit: str) -> bool:
 
 def cluster_name(unit: str) -> str:
     """The bare name of the cluster behind a unit, `""` for shared units."""
-    return unit.removesuffix(ADDONS).rpartition("/")[2] if "/" in unit else ""
+    return unit.rpartition("/")[2].partition(":")[0] if "/" in unit else ""
 
 
 def object_name(id_: ResourceId, unit: str) -> str:

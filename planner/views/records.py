@@ -16,6 +16,9 @@ from state.resource import ResourceId
 _RUN = 12
 """Characters of a run id in lists: enough for `apply --resume`, which takes a prefix."""
 
+_WIDEST = 64
+"""Characters of a column; what is longer pushes the rest of its line to the right."""
+
 
 def list_text(records: Iterable[Recorded]) -> str:
     """One line an object: cluster, kind and name, commit, time and run of the last write."""
@@ -83,9 +86,10 @@ def when(at: float) -> str:
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns as wide as their widest cell, two spaces apart."""
+    """Columns as wide as their widest cell, within reason, two spaces apart."""
     cells = [tuple(clean(cell) for cell in row) for row in rows]
-    widths = [max(len(row[n]) for row in cells) for n in range(len(cells[0]))] if cells else []
+    columns = range(len(cells[0])) if cells else ()
+    widths = [min(_WIDEST, max(len(row[n]) for row in cells)) for n in columns]
     return "".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         + "\n"

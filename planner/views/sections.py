@@ -196,8 +196,11 @@ def _dangerous(change: Change) -> bool:
 _LAST = {Verb.ADOPT: 5, Verb.CREATE: 6, Verb.PRUNE: 7, Verb.FORGET: 8}
 
 
-def _entry_key(entry: Entry) -> tuple[int, bool, object]:
-    """Losses, control planes that roll, new templates, workers that roll, then all others."""
+def _entry_key(entry: Entry) -> tuple[int, bool]:
+    """Losses, control planes that roll, new templates, workers that roll, then all others.
+
+    Sorting by it is stable, and changes come sorted by object.
+    """
     face = entry.face
     if is_loss(face):
         rank = 0
@@ -207,7 +210,7 @@ def _entry_key(entry: Entry) -> tuple[int, bool, object]:
         rank = 2
     else:
         rank = _LAST.get(face.verb, 4)
-    return rank, face.id.group_kind != CLUSTER, face.action
+    return rank, face.id.kind != CLUSTER.kind
 
 
 def verdict(section: Section) -> str:

@@ -11,7 +11,7 @@ from planner.views.clean import clean
 
 _MARKS = {"ready": "", "waiting": "⋯ ", "blocked": "✖ ", "deleting": "- ", "unknown": "? "}
 _COLORS = {"READY": "32", "ROLLING": "33", "CREATING": "36", "WAITING": "33"}
-_COLUMN = 42
+_COLUMN = 56
 
 
 def status_text(tree: StatusTree, *, color: bool) -> str:
@@ -29,7 +29,9 @@ def status_text(tree: StatusTree, *, color: bool) -> str:
         if cluster.text:
             lines.append(f"  {clean(cluster.text)}")
         if tree.detailed:
-            lines += _children(cluster.children, "")
+            rows = list(_children(cluster.children, ""))
+            width_left = min(_COLUMN, max((len(left) for left, _ in rows), default=0))
+            lines += [f"{left.ljust(width_left)}  {text}".rstrip() for left, text in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -66,12 +68,13 @@ def _ratio(ratio: Ratio) -> str:
     return f"{ratio.ready}/{ratio.wanted}"
 
 
-def _children(nodes: tuple[Node, ...], indent: str) -> Iterator[str]:
+def _children(nodes: tuple[Node, ...], indent: str) -> Iterator[tuple[str, str]]:
+    """(branch with the name, what is said of it), depth first."""
     for number, node in enumerate(nodes):
         last = number == len(nodes) - 1
         left = f"{indent}{'└─' if last else '├─'} {_MARKS.get(node.state, '? ')}{_title(node)}"
         mark = " ✔" if node.state == "ready" and node.name == "add-ons" else ""
-        yield f"{left.ljust(_COLUMN)}  {clean(node.text)}{mark}".rstrip()
+        yield left, f"{clean(node.text)}{mark}"
         yield from _children(node.children, indent + ("   " if last else "│  "))
 
 

@@ -46,7 +46,8 @@ def quiet_text(plan: Plan) -> str:
         return "No changes. There is nothing to destroy: what is targeted is gone already."
     if plan.basis.partial:
         return f"No changes in what was selected: {clean(' '.join(plan.basis.partial))}"
-    return f"No changes. {clusters} {matches} {source(plan)}."
+    what = source(plan) if plan.basis.commit else "the files, which are not in Git"
+    return f"No changes. {clusters} {matches} {what}."
 
 
 def headline(plan: Plan, found: Counts) -> str:

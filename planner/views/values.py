@@ -51,13 +51,10 @@ def sides(field: FieldChange, limit: int) -> tuple[str, str]:
 
 def is_block(field: FieldChange) -> bool:
     """Text of several lines on both sides: shown as its changed lines."""
-    sides = (field.before, field.after)
-    return (
-        not field.sensitive
-        and field.known
-        and all(isinstance(side, str) for side in sides)
-        and any("\n" in side.rstrip("\n") for side in sides)
-    )
+    before, after = field.before, field.after
+    if not isinstance(before, str) or not isinstance(after, str) or field.sensitive:
+        return False
+    return field.known and ("\n" in before.rstrip("\n") or "\n" in after.rstrip("\n"))
 
 
 def changed_lines(field: FieldChange) -> list[str]:

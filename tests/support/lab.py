@@ -59,6 +59,14 @@ class Lab:
             self.git("init", "-q", "-b", "main")
         self._workspace: Workspace | None = None
 
+    @classmethod
+    def reopen(cls, root: Path, start: float) -> Lab:
+        """A lab over a fleet that another process has worked on; its clock goes on at `start`."""
+        lab = cls.__new__(cls)
+        lab.root, lab.clock, lab.events = root, ManualClock(start), []
+        lab._runs, lab._git, lab._workspace = itertools.count(9000), True, None
+        return lab
+
     # ------------------------------------------------------------------ the repository
 
     def write(self, path: str, content: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from planbuild import MANAGEMENT, addon, change, field, plan, rolls
 
 from planner.changes import (
     Basis,
@@ -19,7 +20,6 @@ from planner.changes import (
 from providers.base import ABSENT, Effect, Impact
 from providers.capi import CLUSTER, INITIALIZED, ROLLED_OUT
 from state.resource import ResourceId
-from tests.unit.views.build import MANAGEMENT, addon, change, field, plan, rolls
 
 PROD = "clusters/mgmt-eu/team-a/shop-prod.yaml"
 _BEFORE, _AFTER = "shop-prod-md0-1f2e3d4c", "shop-prod-md0-9a8b7c6d"

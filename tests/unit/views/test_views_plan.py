@@ -10,6 +10,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planbuild import addon, change, field, plan
+from plancases import typical
 
 from planner.changes import Cause, Change, Finding, Plan, Verb
 from planner.views import effects, fences, grouping, names
@@ -20,8 +22,6 @@ from planner.views.markdown import plan_markdown
 from planner.views.text import plan_text
 from planner.views.values import change_text, changed_lines, pair
 from providers.base import Effect, Impact
-from tests.unit.views.build import addon, change, field, plan
-from tests.unit.views.cases import typical
 
 
 def many(deletes: int, updates: int) -> Plan:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from plancases import CASES
 
 from planner.changes import Plan
 from planner.views.graphs import graph_text
 from planner.views.jsonview import plan_json
 from planner.views.markdown import plan_markdown
 from planner.views.text import plan_text
-from tests.unit.views.cases import CASES
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "views"
 FORMS: dict[str, Callable[[Plan], str]] = {
