@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from planner.app import lookup_of
 from planner.facts import Around, FactReader
 from planner.lookup import find_cluster, live_clusters
 from planner.units import ADDONS, cluster_unit
 from planner.workspace import Workspace
 from providers.base import APPLIED, Health, references, value
+from providers.builtin import Served
 from providers.capi import CLUSTER, CONTROL_PLANE, DEPLOYMENT_NAME, MACHINE_DEPLOYMENT, MACHINE_POOL
 from providers.kube.client import ApiError, KubeClient
 from providers.readiness import Relatives, check, conditions, relatives_of
@@ -25,7 +25,7 @@ from providers.registry import rules
 from state.errors import ClusterformError
 from state.live import Absent, Present, Unreadable
 from state.recorded import Records
-from state.resource import JsonObject, ResourceId
+from state.resource import JsonObject, ResourceId, split_api_version
 
 _DETAILED = 12
 """Up to so many clusters, all are shown with their parts; more only by their line and trouble."""
@@ -77,19 +77,20 @@ class StatusTree(msgspec.Struct, frozen=True, kw_only=True):
 def read_status(workspace: Workspace, selector_cluster: str | None = None) -> StatusTree:
     """Read one cluster (`[management/]namespace/name`), or all. Raises 'no-cluster'."""
     wanted = find_cluster(workspace, selector_cluster) if selector_cluster else None
-    found: list[tuple[KubeClient, Present]] = []
+    found: list[tuple[_Kinds, Present]] = []
     unreadable: list[str] = []
     for management in [wanted.cluster] if wanted else workspace.managements():
         try:
             client = workspace.api(management)
-            found += [(client, c) for c in live_clusters(client) if wanted in (None, c.id)]
+            kinds = _Kinds(client)
+            found += [(kinds, c) for c in live_clusters(client) if wanted in (None, c.id)]
         except ClusterformError as error:
             unreadable.append(f"{management}: {error.brief}")
     detailed = len(found) <= _DETAILED
     records = _addon_records(workspace, unreadable) if detailed else {}
     clusters = [
-        _ClusterReader(workspace, client, cluster, records).read()
-        for client, cluster in sorted(found, key=lambda item: item[1].id)
+        _ClusterReader(workspace, kinds, cluster, records).read()
+        for kinds, cluster in sorted(found, key=lambda item: item[1].id)
     ]
     return StatusTree(
         clusters=tuple(clusters), unreadable=tuple(sorted(unreadable)), detailed=detailed
@@ -105,18 +106,40 @@ def _addon_records(workspace: Workspace, unreadable: list[str]) -> Records:
     return {i: r for i, r in records.items() if r.unit.endswith(ADDONS)}
 
 
+class _Kinds:
+    """apiVersion and URL name of kinds by discovery, each group asked once."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self.client = client
+        self._versions: dict[str, str] | None = None
+        self._served: dict[str, dict[str, Served]] = {}
+
+    def of(self, id_: ResourceId) -> tuple[str, Served] | None:
+        """How to read an object; None while its kind is not served in the preferred version."""
+        if self._versions is None:
+            self._versions = {}
+            for version in self.client.api_versions():
+                self._versions.setdefault(split_api_version(version)[0], version)
+        version = self._versions.get(id_.group, "")
+        if version and version not in self._served:
+            self._served[version] = self.client.served(version)
+        served = self._served.get(version, {}).get(id_.kind)
+        return (version, served) if served else None
+
+
 class _ClusterReader:
     """Reads everything around one Cluster."""
 
     def __init__(
-        self, workspace: Workspace, client: KubeClient, cluster: Present, records: Records
+        self, workspace: Workspace, kinds: _Kinds, cluster: Present, records: Records
     ) -> None:
         self._workspace = workspace
-        self._client = client
+        self._kinds = kinds
+        self._client = kinds.client
         self._cluster = cluster
         self._unit = cluster_unit(cluster.id.cluster, cluster.id.namespace, cluster.id.name)
         self._addons = [i for i, r in sorted(records.items()) if r.unit == self._unit + ADDONS]
-        self._facts = FactReader(lambda _: client)
+        self._facts = FactReader(lambda _: kinds.client)
 
     def read(self) -> ClusterStatus:
         """The status, its parts in order: infrastructure, control plane, pools, add-ons."""
@@ -154,7 +177,7 @@ class _ClusterReader:
                 yield self._get(reference.target)
 
     def _get(self, id_: ResourceId) -> Present | ResourceId:
-        how = lookup_of(self._client, id_)
+        how = self._kinds.of(id_)
         found = self._client.get(id_, *how) if how else Absent(id_)
         return found if isinstance(found, Present) else id_
 
@@ -163,7 +186,7 @@ class _ClusterReader:
         home = self._cluster.id
         for kind in (MACHINE_DEPLOYMENT, MACHINE_POOL):
             example = ResourceId(home.cluster, kind.group, kind.kind, home.namespace, "")
-            how = lookup_of(self._client, example)
+            how = self._kinds.of(example)
             if how is None:
                 continue
             listed = self._client.objects(how[0], kind.kind, how[1], namespace=home.namespace)
@@ -203,7 +226,8 @@ class _ClusterReader:
             node = Node(kind="", name="add-ons", state="unknown", text=api.reason)
             return Ratio(0, wanted), node
         try:
-            missing = [t for i in self._addons if (t := _addon_trouble(api, i))]
+            kinds = _Kinds(api)
+            missing = [t for i in self._addons if (t := _addon_trouble(kinds, i))]
         except ApiError as error:
             node = Node(kind="", name="add-ons", state="unknown", text=error.brief)
             return Ratio(0, wanted), node
@@ -239,9 +263,9 @@ class _ClusterReader:
         return ("ROLLING" if rolling else "WAITING"), message
 
 
-def _addon_trouble(api: KubeClient, id_: ResourceId) -> Node | None:
-    how = lookup_of(api, id_)
-    found = api.get(id_, *how) if how else Absent(id_)
+def _addon_trouble(kinds: _Kinds, id_: ResourceId) -> Node | None:
+    how = kinds.of(id_)
+    found = kinds.client.get(id_, *how) if how else Absent(id_)
     name = id_.qualified_name
     if isinstance(found, Unreadable):
         return Node(kind=id_.kind, name=name, state="unknown", text=found.reason)

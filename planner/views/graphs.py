@@ -125,11 +125,11 @@ class _Graph:
 
 
 def _until(edge: Edge) -> str:
-    """` is gone (within 30 min)`; `""` where the write is enough."""
+    """` gone (within 30 min)`; `""` where the write is enough."""
     if edge.until.name == "applied":
         return ""
     limit = deadline_words(edge.until.deadline)
-    return f" is {milestone_words(edge.until)}" + (f" ({limit})" if limit else "")
+    return f" {milestone_words(edge.until)}" + (f" ({limit})" if limit else "")
 
 
 def _edge_label(edge: Edge) -> str:

@@ -18,7 +18,7 @@ from typing import Protocol, Self, TextIO
 import msgspec
 
 from planner import events
-from planner.views.clean import clean, shortened
+from planner.views.clean import clean, plural, shortened
 from planner.views.report import clock
 
 _STOPPING = "Ctrl-C stops after the writes in flight; what runs in the clusters goes on there."
@@ -107,13 +107,14 @@ class Board:
     def lines(self, elapsed: float, width: int, height: int) -> list[str]:
         """The board in at most `height` lines of at most `width` characters."""
         left = max(0, self.total - self.done - self.failed - self.skipped - len(self.running))
+        running = len(self.running) + len(self.waiting)
         counts = (
-            f" ✔ {self.done:,} done   ▶ {len(self.running):,} running   ⋯ {left:,} left"
+            f" ✔ {self.done:,} done   ▶ {running:,} running   ⋯ {left:,} waiting"
             f"   ✖ {self.failed:,}   ↷ {self.skipped:,}   ⏱ {clock(elapsed)}"
         )
         activity = [f" ✖ {failure}" for failure in self.failures[-3:]]
         activity += [f" ▶ {clean(action)}  {verb}" for action, verb in self.running.items()]
-        activity += [f" ⋯ {wait}" for wait in self._waits()]
+        activity += [f" ▶ {wait}" for wait in self._waits()]
         room = max(1, height - 3)
         if len(activity) > room:
             hidden = len(activity) - room + 1
@@ -130,13 +131,8 @@ class Board:
 
 def started_text(event: events.RunStarted) -> str:
     """`lock acme epoch 41 · run 0192f… · 371 actions`."""
-    again = " · resumed" if event.resumed else ""
-    return (
-        clean(
-            f"lock {event.fleet} epoch {event.epoch} · run {event.run} · {event.actions:,} actions"
-        )
-        + again
-    )
+    actions = plural(event.actions, "action") + (" · resumed" if event.resumed else "")
+    return clean(f"lock {event.fleet} epoch {event.epoch} · run {event.run} · {actions}")
 
 
 def event_text(event: events.Event) -> str:

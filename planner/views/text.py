@@ -132,7 +132,7 @@ class _TextView:
         painted = self.paint(left, style)
         room = self.width - len(right)
         if not right:
-            yield painted
+            yield from (self.paint(part, style) for part in wrapped(left, self.width, "      "))
         elif len(left) + 2 <= room:
             yield painted + " " * (max(len(left) + 2, min(_HEAD, room)) - len(left)) + right
         else:

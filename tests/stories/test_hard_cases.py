@@ -177,6 +177,17 @@ def test_the_live_annotation_allows_what_was_applied_before(tmp_path: Path) -> N
     assert by_verb(lab.plan()) == {"delete": ["Cluster team-a/c2"]}
 
 
+def test_a_cluster_made_again_under_its_name_starts_empty(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster(annotations=ALLOW_DESTROY), addon("c1"))
+    put(lab)
+    lab.converge()
+    put(lab, cluster(), addon("c1"))
+    again = lab.plan()
+    assert "ConfigMap kube-system/cni" in by_verb(again)["create"]
+    lab.converge()
+    assert lab.plan().changes == ()
+
+
 def test_an_empty_input_deletes_no_cluster(tmp_path: Path) -> None:
     lab = start(tmp_path, cluster())
     lab.write(FILE, "")

@@ -230,6 +230,7 @@ def _delete(cluster: Subject) -> None:
                 if not deleting(part):
                     cluster.world.delete(*key_of(part))
             return
+    cluster.world.forget_workload(cluster.key[2], cluster.key[3])
     cluster.release(_FINALIZER)
 
 

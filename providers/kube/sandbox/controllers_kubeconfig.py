@@ -114,8 +114,6 @@ def _credentials(cluster: JsonObject) -> JsonObject:
 def initialize(world: World, cluster: JsonObject, version: str) -> None:
     """What kubeadm makes. The server has its four namespaces already."""
     workload = workload_of(world, cluster)
-    for node in workload.list("", "Node"):  # of an earlier cluster of that name
-        workload.delete("", "Node", "", node["metadata"]["name"])
     for made in _kubeadm_objects(cluster["metadata"]["name"], version):
         metadata = made["metadata"]
         key = ("" if made["apiVersion"] == "v1" else "apps", made["kind"], metadata["namespace"])

@@ -120,6 +120,10 @@ class SessionWorld:
             establish(session)
         return SessionWorld(session)
 
+    def forget_workload(self, namespace: str, name: str) -> None:
+        """The workload API server goes with its cluster."""
+        self._session.data.remove_server(f"{namespace}/{name}")
+
     def _kind(self, obj: JsonObject) -> Kind:
         group, _ = split_api_version(obj["apiVersion"])
         found = self._session.kind_of(group, obj["kind"])

@@ -348,6 +348,12 @@ class Data:
         cursor = self._run("INSERT OR IGNORE INTO servers VALUES (?, ?, ?)", (server, url, token))
         return cursor.rowcount > 0
 
+    def remove_server(self, server: str) -> None:
+        """Forget a workload API server with everything in it."""
+        for table in ("objects", "owners", "events", "due"):
+            self._run(f"DELETE FROM {table} WHERE server = ?", (server,))  # noqa: S608 - our names
+        self._run("DELETE FROM servers WHERE id = ?", (server,))
+
     def server_at(self, url: str) -> tuple[str, str] | None:
         """Id and token of the server at a URL."""
         found = self._run("SELECT id, token FROM servers WHERE url = ?", (url,)).fetchone()

@@ -66,6 +66,10 @@ class World(Protocol):
         """
         ...
 
+    def forget_workload(self, namespace: str, name: str) -> None:
+        """The workload API server of a cluster is gone, with everything in it; none is fine."""
+        ...
+
 
 Reconciler = Callable[[World, Key], None]
 Reconcilers = Mapping[tuple[str, str], Reconciler]

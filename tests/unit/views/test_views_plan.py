@@ -354,7 +354,7 @@ def test_the_graph_goes_in_the_order_of_execution() -> None:
     text = graph_text(typical(), "text")
     steps = [text.index(f"{mark} ") for mark in ("± AWSMachineTemplate", "~ MachineDeployment")]
     assert steps == sorted(steps)
-    assert "is rolled out (within 60 min): control plane before workers" in text
+    assert "rolled out (within 60 min): control plane before workers" in text
 
 
 def test_a_plan_with_both_halves_of_a_replacement_counts_it_once() -> None:

@@ -159,7 +159,7 @@ def test_the_board_counts_and_fits_its_terminal() -> None:
         board.note(event)
     lines = board.lines(elapsed=372, width=60, height=8)
     assert lines[0].startswith("lock acme epoch 41")
-    assert lines[1] == " ✔ 1 done   ▶ 0 running   ⋯ 0 left   ✖ 1   ↷ 1   ⏱ 06:12"
+    assert lines[1] == " ✔ 1 done   ▶ 1 running   ⋯ 0 waiting   ✖ 1   ↷ 1   ⏱ 06:12"
     assert any("2 of 3 machines" in line for line in lines)
     assert "Ctrl-C" in lines[-1]
     for number in range(100):
