@@ -21,6 +21,9 @@ def node_key(node: Node) -> tuple[int, str, int]:
 
 def order(graph: Graph, changes: Iterable[Change]) -> list[Node]:
     """All nodes, each after what it waits for; ties by id. Raises 'cycle' with the exact path."""
+    changes = list(changes)
+    if not changes:
+        return []
     import networkx
 
     directed: Any = networkx.DiGraph()

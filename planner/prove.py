@@ -52,6 +52,16 @@ def prove(
     return walk.object(desired, trie(entry))
 
 
+def spec_unchanged(desired: JsonObject, live: Present) -> bool:
+    """The same proof for `spec` alone: labels and annotations may differ."""
+    entry = own_entry(live)
+    if entry is None or live.deleting or "spec" not in desired:
+        return False
+    fields = trie(entry).get("f:spec") or {}
+    walk = _Walk(live, MANAGER, is_builtin(live.id.group))
+    return walk.map(desired["spec"], fields, live.body.get("spec"), ("f:spec",)) is Proof.UNCHANGED
+
+
 def is_builtin(group: str) -> bool:
     """Groups compiled into kube-apiserver: no dot, or below k8s.io but not a CRD project's."""
     return "." not in group or (group.endswith(".k8s.io") and not group.endswith(".x-k8s.io"))
@@ -90,9 +100,10 @@ class _Walk:
         if "stringData" in body:
             return Proof.UNKNOWN
         verdict = Proof.UNKNOWN if "status" in desired else Proof.UNCHANGED
-        return max(verdict, self._map(body, fields, self._live.body, ()))
+        return max(verdict, self.map(body, fields, self._live.body, ()))
 
-    def _map(self, desired: JsonObject, fields: Trie, live: Any, path: FieldPath) -> Proof:
+    def map(self, desired: JsonObject, fields: Trie, live: Any, path: FieldPath) -> Proof:
+        """One map against what we own of it and what is live."""
         if not isinstance(live, dict):
             return Proof.DIFFERENT
         verdict = Proof.UNCHANGED
@@ -124,7 +135,7 @@ class _Walk:
         if not children:
             return self._leaf(value, live, (*path, element))
         if isinstance(value, dict):
-            return self._map(value, below, live, (*path, element))
+            return self.map(value, below, live, (*path, element))
         if not isinstance(value, list):
             return Proof.DIFFERENT
         if not isinstance(live, list):
@@ -155,7 +166,7 @@ class _Walk:
             position = places[0]
             if not any(key != "." for key in fields[element]):
                 return Proof.UNKNOWN  # duplicates own their item and nothing in it
-            step = self._map(item, fields[element], live[position], (*path, element))
+            step = self.map(item, fields[element], live[position], (*path, element))
             if step is Proof.DIFFERENT:
                 return step
             verdict = max(verdict, step)

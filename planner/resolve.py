@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from planner.prove import spec_unchanged
 from planner.ssa import covers
 from providers.base import Reference, references
 from providers.registry import rules
@@ -190,6 +191,8 @@ def says_the_same(full: JsonObject, live: Present) -> bool:
     """
     if live.deleting:
         return False
+    if spec_unchanged(full, live):
+        return True
     if not covers(full.get("spec"), live.body.get("spec")):
         return False
     entry = own_entry(live)

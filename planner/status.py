@@ -205,6 +205,8 @@ class _ClusterReader:
         found = check(ready, owner.body, relatives)
         state = {Health.REACHED: "ready", Health.BLOCKED: "blocked"}.get(found.health, "waiting")
         text = _counts(owner.body) if found.health is Health.REACHED else found.message
+        if found.health is Health.WAITING:
+            text = own_words(owner.body) or text
         nodes = tuple(machine_nodes(machines))
         return Node(kind=id_.kind, name=id_.name, state=state, text=text, children=nodes)
 
@@ -233,8 +235,8 @@ class _ClusterReader:
             return Ratio(0, wanted), node
         ready = wanted - len(missing)
         state = "waiting" if missing else "ready"
-        kinds = Counter(i.namespace or i.kind for i in self._addons)
-        text = ", ".join(f"{where} {count}" for where, count in sorted(kinds.items()))
+        places = Counter(i.namespace or i.kind for i in self._addons)
+        text = ", ".join(f"{where} {count}" for where, count in sorted(places.items()))
         return Ratio(ready, wanted), Node(
             kind="", name="add-ons", state=state, text=text, children=tuple(missing)
         )
@@ -251,16 +253,35 @@ class _ClusterReader:
         found = check(ready, body, Relatives(machines=around.machines))
         if found.health is Health.BLOCKED:
             return "PAUSED", found.message
-        trouble = next((n for n in children if n.state != "ready"), None)
+        trouble = deepest_trouble(children)
         if found.health is Health.REACHED and trouble is None:
             return "READY", ""
-        message = found.message
-        if trouble is not None and (found.health is Health.REACHED or not message):
-            message = f"{trouble.kind} {trouble.name}: {trouble.text}".strip()
+        message = f"{trouble.kind} {trouble.name}: {trouble.text}" if trouble else found.message
+        message = message.strip()
         if value(body, "status.initialization.controlPlaneInitialized") is not True:
             return "CREATING", message
         rolling = any(n.state == "waiting" and n.children for n in children)
         return ("ROLLING" if rolling else "WAITING"), message
+
+
+def deepest_trouble(nodes: Iterable[Node]) -> Node | None:
+    """The first node that is not ready, or the one below it that explains it."""
+    for node in nodes:
+        below = deepest_trouble(node.children)
+        if below is not None or node.state != "ready":
+            return below or node
+    return None
+
+
+def own_words(body: JsonObject) -> str:
+    """Why an object without counters is not ready, in the words of its own `Ready` condition."""
+    if isinstance(value(body, "spec.replicas"), int):
+        return ""
+    condition = conditions(body).get("Ready", {})
+    if condition.get("status") != "False":
+        return ""
+    parts = (condition.get("reason"), condition.get("message"))
+    return ": ".join(" ".join(str(part).split()) for part in parts if part)
 
 
 def _addon_trouble(kinds: _Kinds, id_: ResourceId) -> Node | None:

@@ -6,7 +6,8 @@ A provider module fills these tables; `providers.registry` finds them. Everythin
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -153,7 +154,7 @@ NO_RULES = KindRules()
 def references(body: JsonObject, referrer: ResourceId, rules: KindRules) -> Iterator[Reference]:
     """Every reference in `body`, in the order of the rules. Incomplete ones are passed over."""
     for rule in rules.references:
-        for path, found in _walk(body, _compiled(rule.path), ()):
+        for path, found in _walk(body, _compiled(rule.path)):
             reference = _reference(found, path, referrer, rule)
             if reference is not None:
                 yield reference
@@ -186,22 +187,37 @@ def _group_of(reference: JsonObject, default: str) -> str:
     return split_api_version(version)[0] if isinstance(version, str) else default
 
 
-_COMPILED: dict[str, tuple[str, ...]] = {}
+class _Pattern(msgspec.Struct, frozen=True):
+    """A dotted path taken apart once: its parts, and its address where no list is crossed."""
+
+    parts: tuple[str, ...]
+    address: FieldPath | None
 
 
-def _compiled(path: str) -> tuple[str, ...]:
-    parts = _COMPILED.get(path)
-    if parts is None:
-        parts = _COMPILED[path] = tuple(path.replace("[*]", ".*").split("."))
-    return parts
+@lru_cache(maxsize=1024)
+def _compiled(path: str) -> _Pattern:
+    parts = tuple(path.replace("[*]", ".*").split("."))
+    return _Pattern(parts, None if "*" in parts else tuple(f"f:{part}" for part in parts))
 
 
-def _walk(value: Any, parts: tuple[str, ...], path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:
+def _walk(body: Any, pattern: _Pattern) -> Iterable[tuple[FieldPath, Any]]:
+    if pattern.address is None:
+        return _through_lists(body, pattern.parts, ())
+    for part in pattern.parts:
+        if not isinstance(body, dict) or part not in body:
+            return ()
+        body = body[part]
+    return ((pattern.address, body),)
+
+
+def _through_lists(
+    value: Any, parts: tuple[str, ...], path: FieldPath
+) -> Iterator[tuple[FieldPath, Any]]:
     for position, part in enumerate(parts):
         if part == "*":
             if isinstance(value, list):
                 for index, item in enumerate(value):
-                    yield from _walk(item, parts[position + 1 :], (*path, f"i:{index}"))
+                    yield from _through_lists(item, parts[position + 1 :], (*path, f"i:{index}"))
             return
         if not isinstance(value, dict) or part not in value:
             return
@@ -210,11 +226,13 @@ def _walk(value: Any, parts: tuple[str, ...], path: FieldPath) -> Iterator[tuple
     yield path, value
 
 
-def values(body: JsonObject, path: str) -> Iterator[tuple[FieldPath, Any]]:
+def values(body: JsonObject, path: str) -> Iterable[tuple[FieldPath, Any]]:
     """Every value at a dotted path (`[*]` for list items) with its exact address."""
-    return _walk(body, _compiled(path), ())
+    return _walk(body, _compiled(path))
 
 
 def value(body: JsonObject, path: str, default: Any = None) -> Any:
     """The first value at a dotted path, or `default`."""
-    return next((found for _, found in values(body, path)), default)
+    for _, found in values(body, path):
+        return found
+    return default

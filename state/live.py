@@ -92,6 +92,14 @@ class Present(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return decoded
 
 
+    def release(self) -> None:
+        """Let go of the decoded body; it is decoded again when asked for.
+
+        Over a whole fleet the dicts of objects that are done with would be most of the memory.
+        """
+        self.__dict__.pop("body", None)
+
+
 class Absent(msgspec.Struct, frozen=True, gc=False):
     """Proven not to be there: its kind was listed completely, or a GET said NotFound."""
 

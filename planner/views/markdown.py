@@ -293,7 +293,22 @@ def _cut(plan: Plan, found: Counts, names: Names, blocks: list[Block], limit: in
         else:
             left_out += 1
             hidden += block.changes
-    return _joined([head, losses, *shown, _notice(hidden, left_out), foot])
+    notice = _notice(hidden, left_out)
+    text = _joined([head, losses, *shown, notice, foot])
+    return text if len(text) <= limit else _bare(plan, found, limit)
+
+
+def _bare(plan: Plan, found: Counts, limit: int) -> str:
+    """For plans whose very names are longer than a comment: numbers, and where to read them."""
+    text = _joined(
+        [
+            f"### clusterform: {_verdict(plan, found)}",
+            ", ".join(verb_counts(found)),
+            "**Nothing of this plan fits here. Do not approve by this comment:"
+            " read `clusterform show plan.json`**",
+        ]
+    )
+    return text[: limit - 1].rstrip("\n") + "\n"
 
 
 def _notice(hidden: list[Change], left_out: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from planner import digests
 from planner.changes import Finding, Plan
-from planner.views.clean import clean, plural
+from planner.views.clean import clean, plural, shortened
 from planner.views.counts import Counts, confidence_counts, verb_counts
 from planner.views.danger import once
 from planner.views.names import Names
@@ -75,6 +75,8 @@ def limits(plan: Plan, found: Counts, names: Names) -> str:
 
 
 _PLACES = 3
+_REASON = 200
+"""Characters of a reason in the line of totals."""
 
 
 def unreadable_text(plan: Plan, names: Names) -> str:
@@ -86,7 +88,8 @@ def unreadable_text(plan: Plan, names: Names) -> str:
             places.setdefault(names.unit(finding.unit), clean(reason))
     if not places:
         return ""
-    texts = [f"{place} ({reason})" for place, reason in list(places.items())[:_PLACES]]
+    first = list(places.items())[:_PLACES]
+    texts = [f"{place} ({shortened(reason, _REASON)})" for place, reason in first]
     if len(places) > _PLACES:
         texts.append(f"{len(places) - _PLACES} more places")
     return ", ".join(texts)

@@ -84,3 +84,10 @@ def test_replacing_needs_a_kind_that_may_be_replaced() -> None:
     for nature in Nature:
         if nature is not Nature.REPLACEABLE:
             assert Decision.REPLACE not in outcomes(nature=nature)
+
+
+def test_an_unchanged_object_of_ours_is_a_noop_whatever_else_holds() -> None:
+    """What lets the planner pass over nearly every object of a fleet without its cell."""
+    assert outcomes(
+        desired=True, seen=Seen.OURS, compared=Compared.UNCHANGED, fate=Fate.STAYS
+    ) == {Decision.NOOP}

@@ -88,6 +88,19 @@ def test_a_destroyed_cluster_is_named_in_a_cut_comment() -> None:
     assert all(f"Cluster old-{n}\n" in text or f"old-{n}\n" in text for n in range(600))
 
 
+@pytest.mark.parametrize("limit", [600, 3_000, 65_000])
+def test_names_and_messages_of_any_length_keep_the_limit(limit: int) -> None:
+    made = plan(
+        change("team-a/shop", "ConfigMap", "n" * 70_000, Verb.DELETE),
+        change("team-a/shop", "ConfigMap", "m", Verb.UPDATE, field("data.x", "a", "b" * 100_000)),
+        findings=[Finding(kind="refused", summary="s" * 90_000, hint="h" * 90_000)],
+        unreadable={"team-b/x": "r" * 90_000},
+    )
+    text = plan_markdown(made, limit=limit)
+    assert len(text) <= limit
+    assert "1 to destroy" in text
+
+
 def test_a_cut_comment_closes_every_fence_and_every_details() -> None:
     text = plan_markdown(many(deletes=500, updates=9_000))
     assert text.count("<details>") == text.count("</details>")

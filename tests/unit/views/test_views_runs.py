@@ -10,7 +10,15 @@ import threading
 import pytest
 
 from planner import events
-from planner.status import ClusterStatus, Node, Ratio, StatusTree, machine_nodes
+from planner.status import (
+    ClusterStatus,
+    Node,
+    Ratio,
+    StatusTree,
+    deepest_trouble,
+    machine_nodes,
+    own_words,
+)
 from planner.views.problems import error_text, findings_text
 from planner.views.progress import Board, open_progress
 from planner.views.records import history_text, list_text, show_text
@@ -300,6 +308,18 @@ def test_machines_in_trouble_come_first_with_the_deepest_condition() -> None:
         ("md-x-c3", "waiting", "BootstrapConfigReady: Why: because"),
         ("2 machines", "ready", "ready: md-x-a1, -b2"),
     ]
+
+
+def test_the_deepest_trouble_explains_the_cluster() -> None:
+    machine = Node(kind="Machine", name="m-1", state="waiting", text="cloud-init exit 1")
+    pool = Node(kind="MachineDeployment", name="m", state="waiting", children=(machine,))
+    assert deepest_trouble([Node(kind="DevCluster", name="d", state="ready"), pool]) == machine
+    assert deepest_trouble([Node(kind="DevCluster", name="d", state="ready")]) is None
+
+
+def test_an_object_says_itself_why_it_is_not_ready() -> None:
+    assert own_words(_machine("x", Ready="False")) == "Why: because"
+    assert own_words(_machine("x", Ready="True")) == ""
 
 
 def test_the_status_tree() -> None:
