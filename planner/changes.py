@@ -201,7 +201,8 @@ class Finding(Frozen, frozen=True, kw_only=True):
     """Something the reader should know that is no change. `kind` is an open enum."""
 
     kind: str
-    """`conflict`, `unreadable`, `refused`, `warning`, `error`, `deferred`, `ignored`, `drift`."""
+    """`unreadable` (nothing planned: not read), `blocked` (nothing planned: something stands in the
+    way), `refused` (not allowed), `conflict` (left to another manager), `warning`, `error`."""
     summary: str
     unit: str = ""
     where: str = ""

@@ -1,7 +1,8 @@
 """One parsed document → a checked object as it would be applied, its sensitive values taken out.
 
-What is dropped and why: control-plane.md §4.1 (empty metadata maps make every apply of a custom
-resource a write; nulls are refused or owned), and what a server adds to objects that were exported.
+What is dropped and why: docs/server-side-apply.md, "Writes" (empty metadata maps make every apply
+of a custom resource a write; nulls are refused or owned), and what a server adds to objects that
+were exported.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class _Planning:
 
     def _units(self, desired: list[Resource]) -> dict[ResourceId, str]:
         wanted = {r.id for r in desired}
-        found = assign(desired, self._owned_elsewhere(wanted))
+        found = assign((), self._owned_elsewhere(wanted)) | assign(desired)
         for id_, recorded in self.inputs.records.items():
             if recorded.unit and id_ not in wanted:
                 found[id_] = recorded.unit
@@ -256,9 +256,11 @@ class _Planning:
                 reason = f"needs {needs}: {held[needs]}"
                 held[item.change.id] = reason
                 self.out.blocked[item.change.id] = reason
+                if needs in self.out.unread:
+                    self.out.unread.add(item.change.id)
                 self.out.findings.append(
                     Finding(
-                        kind="unreadable",
+                        kind="unreadable" if needs in self.out.unread else "blocked",
                         summary=f"{item.change.id}: {reason}",
                         unit=item.change.unit,
                     )
@@ -374,7 +376,7 @@ class _Planning:
     def _incomplete(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}
         for finding in self.out.findings:
-            if finding.kind in ("unreadable", "refused"):
+            if finding.kind in ("unreadable", "blocked", "refused"):
                 found.setdefault(finding.unit, []).append(finding.summary)
         return {unit: tuple(sorted(reasons)) for unit, reasons in sorted(found.items())}
 

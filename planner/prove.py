@@ -1,6 +1,6 @@
 """Is a server-side apply of this body a no-op? Decided from managedFields, without a request.
 
-The walk and its evidence: docs/no-op-proof.md (134 recorded answers of a real server are the
+The walk and its evidence: docs/server-side-apply.md (134 recorded answers of a real server are the
 table in tests/unit/planner/test_prove.py). Desired body, our own Apply entry and the live object
 are walked together. `UNCHANGED` is a proof while schema and admission stay what they were;
 `UNKNOWN` asks for a dry-run; a false `UNCHANGED` must be impossible, a false `UNKNOWN` is cheap.

@@ -11,8 +11,8 @@ from planner.decide import Seen
 from planner.refresh import Reader
 from planner.render import Scopes, declared_kinds
 from planner.resolve import FLEET_LABEL, TEMPLATE_LABEL
+from planner.standing import seen
 from planner.units import assign, is_workload
-from planner.work import seen
 from planner.workspace import Workspace
 from providers.base import references
 from providers.capi import TOPOLOGY_OWNED

@@ -24,7 +24,7 @@ from planner.changes import (
     Verb,
 )
 from planner.compare import Candidate, Comparer, Comparison, conflict_text, overall_cause
-from planner.decide import Case, Compared, Decision, Fate, Nature, Row, Seen, decide
+from planner.decide import Case, Compared, Decision, Fate, Nature, Row, decide
 from planner.planned import Planned
 from planner.render import Scopes
 from planner.resolve import (
@@ -35,19 +35,17 @@ from planner.resolve import (
     desired_body,
     with_secrets,
 )
-from planner.units import cluster_of_unit, is_workload
-from providers.base import KindRules, references, values
+from planner.standing import ALLOW_DESTROY, Fates, nature, seen
+from planner.units import is_workload
+from providers.base import references, values
 from providers.builtin import Served
 from providers.capi import CLUSTER, TOPOLOGY_OWNED
 from providers.registry import rules
 from providers.secrets import sensitive_paths
-from state.fields import own_entry, trie
 from state.fingerprint import fingerprint, watched_paths
 from state.live import Observation, Present, Unreadable
 from state.recorded import Records
 from state.resource import JsonObject, Resource, ResourceId, canonical, digest
-
-ALLOW_DESTROY = "clusterform.dev/allow-destroy"
 
 
 class Context(msgspec.Struct, kw_only=True):
@@ -74,6 +72,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     """(unit, candidate) that a dry-run proved to be a no-op."""
     blocked: dict[ResourceId, str] = {}
     """Objects that nothing is planned for, and why; what needs them is blocked too."""
+    unread: set[ResourceId] = set()
+    """Those of the blocked that could not be read, or that need one which could not."""
     refused: dict[ResourceId, str] = {}
     ignored: int = 0
     unchanged: int = 0
@@ -88,7 +88,13 @@ class Worker:
     def __init__(self, context: Context, desired: Collection[ResourceId]) -> None:
         self._context = context
         self._desired = desired
-        self._fates: dict[str, Fate] = {}
+        self._fates = Fates(
+            fleet=context.fleet,
+            observe=context.observe,
+            desired=desired,
+            named=context.named,
+            destroy_clusters=context.destroy_clusters,
+        )
 
     # ------------------------------------------------------------------ desired objects
 
@@ -130,7 +136,7 @@ class Worker:
             found.compared is Compared.UNCHANGED
             and not found.conflicts
             and not found.ignored
-            and self.fate(resource.unit) is Fate.STAYS
+            and self._fates.of_unit(resource.unit) is Fate.STAYS
         )
 
     def _compare(self, resource: Resource, live: Observation) -> Comparison | Candidate | None:
@@ -151,7 +157,8 @@ class Worker:
         id_ = resource.id
         live = self._context.observe(id_)
         if naming is not None and naming.blocked:
-            self._blocked(id_, resource.unit, f"its template name: {naming.blocked}", out)
+            why = f"its template name: {naming.blocked}"
+            self._blocked(id_, resource.unit, why, out, unread=True)
             return
         row = decide(self._case(id_, resource.unit, live, comparison, desired=True))
         if comparison is not None:
@@ -174,7 +181,8 @@ class Worker:
                 out.unchanged += 1
             case Decision.BLOCKED:
                 reason = live.reason if isinstance(live, Unreadable) else row.reason
-                self._blocked(id_, resource.unit, reason, out)
+                unread = isinstance(live, Unreadable)
+                self._blocked(id_, resource.unit, reason, out, unread=unread)
             case Decision.REFUSED:
                 self._refused(id_, resource, row.reason + _owner_note(live, row), out)
             case Decision.CREATE:
@@ -192,7 +200,7 @@ class Worker:
         served = self._served(resource.id)
         if served is None:
             why = f"no server knows {resource.version} {resource.id.kind}, and no CRD in Git does"
-            self._blocked(resource.id, resource.unit, why, out)
+            self._blocked(resource.id, resource.unit, why, out, unread=False)
             return
         body = desired_body(resource, self._context.fleet)
         rotates = naming is not None and bool(naming.predecessor)
@@ -277,7 +285,8 @@ class Worker:
         row = decide(self._case(id_, unit, live, None, desired=False))
         match row.then:
             case Decision.BLOCKED:
-                self._blocked(id_, unit, getattr(live, "reason", "") or row.reason, out)
+                reason = live.reason if isinstance(live, Unreadable) else row.reason
+                self._blocked(id_, unit, reason, out, unread=isinstance(live, Unreadable))
             case Decision.REFUSED:
                 self._refuse_removal(id_, unit, out)
             case Decision.FORGET:
@@ -352,7 +361,7 @@ class Worker:
         *,
         desired: bool,
     ) -> Case:
-        fate = self.fate(unit)
+        fate = self._fates.of_unit(unit)
         kind = nature(rules(id_.group, id_.kind))
         if is_workload(id_.cluster) and fate is Fate.GOES:
             kind = Nature.CASCADED  # an add-on goes with the cluster that it lives in
@@ -363,39 +372,8 @@ class Worker:
             compared=comparison.compared if comparison else Compared.NOT_COMPARED,
             nature=kind,
             fate=fate,
-            permitted=self._permitted(id_, live),
+            permitted=self._fates.permitted(id_, live),
         )
-
-    def fate(self, unit: str) -> Fate:
-        """What happens to the Cluster behind a unit; shared units have none and stay."""
-        found = self._fates.get(unit)
-        if found is None:
-            found = self._fates[unit] = self._fate(unit)
-        return found
-
-    def _fate(self, unit: str) -> Fate:
-        cluster = cluster_of_unit(unit)
-        if cluster is None or cluster in self._desired:
-            return Fate.STAYS
-        live = self._context.observe(cluster)
-        if isinstance(live, Unreadable):
-            return Fate.UNKNOWN
-        if not isinstance(live, Present):
-            return Fate.STAYS
-        standing = seen(live, self._context.fleet)
-        if standing is Seen.DELETING:
-            return Fate.GOES
-        if standing is not Seen.OURS:
-            return Fate.STAYS
-        return Fate.GOES if self._permitted(cluster, live) else Fate.REFUSED
-
-    def _permitted(self, id_: ResourceId, live: Observation) -> bool:
-        if id_ in self._context.named:
-            return True
-        if id_.group_kind != CLUSTER:
-            return False
-        allowed = isinstance(live, Present) and live.annotations.get(ALLOW_DESTROY) == "true"
-        return allowed or self._context.destroy_clusters == "allow"
 
     # ------------------------------------------------------------------ pieces
 
@@ -444,11 +422,18 @@ class Worker:
             resource_version=live.resource_version if sensitive else "",
         )
 
-    def _blocked(self, id_: ResourceId, unit: str, reason: str, out: Outcome) -> None:
+    def _blocked(
+        self, id_: ResourceId, unit: str, reason: str, out: Outcome, *, unread: bool
+    ) -> None:
+        """Nothing is planned for it: it, or what decides it, was not read or stands in the way."""
         out.blocked[id_] = reason
-        if self.fate(unit) is Fate.REFUSED:
+        fate = self._fates.of_unit(unit)
+        if fate is Fate.REFUSED:
             return  # the refusal of its Cluster says it for all of them
-        out.findings.append(Finding(kind="unreadable", summary=f"{id_}: {reason}", unit=unit))
+        kind = "unreadable" if unread or fate is Fate.UNKNOWN else "blocked"
+        if kind == "unreadable":
+            out.unread.add(id_)
+        out.findings.append(Finding(kind=kind, summary=f"{id_}: {reason}", unit=unit))
 
     def _refused(self, id_: ResourceId, resource: Resource, reason: str, out: Outcome) -> None:
         out.refused[id_] = reason
@@ -469,35 +454,6 @@ def _naming(
         return None
     logical = msgspec.structs.replace(resource.id, name=resource.logical)
     return by_physical.get((logical, resource.id.name))
-
-
-def seen(live: Observation, fleet: str) -> Seen:
-    """Where a live object stands towards us. Ours is label *and* entry; labels get copied."""
-    if isinstance(live, Unreadable):
-        return Seen.UNREADABLE
-    if not isinstance(live, Present):
-        return Seen.ABSENT
-    if live.deleting:
-        return Seen.DELETING
-    label = live.labels.get(FLEET_LABEL)
-    entry = own_entry(live)
-    if label is not None and label != fleet:
-        return Seen.OTHER_FLEET
-    has_entry = entry is not None and any(key != "." for key in trie(entry))
-    if label == fleet:
-        return Seen.OURS if has_entry else Seen.LABEL_ONLY
-    return Seen.ENTRY_ONLY if has_entry else Seen.FOREIGN
-
-
-def nature(kind_rules: KindRules) -> Nature:
-    """The removal side of a kind's rules."""
-    if kind_rules.protected:
-        return Nature.PROTECTED
-    if kind_rules.template:
-        return Nature.TEMPLATE
-    if kind_rules.cascaded:
-        return Nature.CASCADED
-    return Nature.REPLACEABLE if kind_rules.replaceable else Nature.PLAIN
 
 
 def _owner_note(live: Observation, row: Row) -> str:

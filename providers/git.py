@@ -2,7 +2,7 @@
 
 Only plumbing that reads (`rev-parse`, `ls-tree`, `ls-files`, `cat-file`), in a clean environment:
 no checkout, so no hooks, filters, submodules or LFS; no user or system configuration; no network.
-Symbolic links and submodules are never followed (reliability-security.md §1.4, T3, T4, T8).
+Symbolic links and submodules are never followed (docs/security.md, "Threats and rules").
 A committed file is recognised by hashing it, never by Git's own comparison: that would run the
 clean filters that a repository may configure.
 """

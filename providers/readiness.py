@@ -1,8 +1,8 @@
 """Has an object reached a milestone? By conditions and counters, as each kind's contract says.
 
 Sources: Cluster API book, provider contracts and "Readiness" of v1beta2 conditions;
-docs/semantics.md 19; the exact rollout test is recorded in docs/no-op-proof.md's sister,
-docs/rollout-window.md: counters and conditions say "done" for 0.7 s before a rollout has begun.
+docs/semantics.md 19; docs/cluster-api.md, "The rollout window": counters and conditions say "done"
+for 0.7 s before a rollout has begun.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def extract(
 
 def _extract_secret(body: JsonObject) -> list[Extracted | NotText]:
     """`stringData` is folded into `data` as the server does it: sent as it is, we would own
-    `f:stringData` and never prune a key of `data` (control-plane.md §4.1)."""
+    `f:stringData` and never prune a key of `data` (docs/server-side-apply.md, "Writes")."""
     found: dict[str, Extracted | NotText] = {}
     wrong: list[Extracted | NotText] = []
     for field, transform in (("data", "plain"), ("stringData", "base64")):

@@ -3,7 +3,7 @@
 Documents are built in one pass over libyaml's event stream by a loop of our own: PyYAML's loaders
 build recursively (a file of 100,000 `[` ends the process with SIGSEGV), keep the last of two equal
 keys silently, expand alias bombs, and resolve scalars by other rules than kubectl. The limits are
-those of reliability-security.md §4.3. No message quotes a scalar value: it may be a secret.
+those of docs/fleet-file.md. No message quotes a scalar value: it may be a secret.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one file may hold (reliability-security.md §4.3); beyond it the file is refused."""
+    """What one file may hold (docs/fleet-file.md, "Limits"); beyond it the file is refused."""
 
     file_bytes: int = MIB
     documents: int = 500

@@ -13,7 +13,7 @@ from state.resource import FieldPath, GroupKind
 
 
 class Guards(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits that refuse a plan (product.md, "Guard rails"). None: no limit."""
+    """Limits that refuse a plan (docs/fleet-file.md). None: no limit."""
 
     destroy_clusters: Literal["deny", "allow"] = "deny"
     max_clusters_changed: int | None = 25

@@ -127,7 +127,6 @@ def cli(
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; every error ends here, as text on stderr and an exit code."""
-    from planner.views.problems import error_text
 
     try:
         code = cli.main(arguments, prog_name="clusterform", standalone_mode=False)
@@ -140,7 +139,7 @@ def run(arguments: list[str] | None = None) -> int:
         usage.show()
         return int(Exit.ERROR)
     except ClusterformError as error:
-        click.echo(error_text(error), err=True)
+        _say(error)
         return int(error.exit)
     except BrokenPipeError:
         sys.stderr.close()
@@ -148,9 +147,15 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as bug:
         if "-v" in (arguments or sys.argv) or "--verbose" in (arguments or sys.argv):
             raise
-        click.echo(error_text(_bug(bug)), err=True)
+        _say(_bug(bug))
         return int(Exit.ERROR)
     return int(code or 0)
+
+
+def _say(error: ClusterformError) -> None:
+    from planner.views.problems import error_text
+
+    click.echo(error_text(error), err=True)
 
 
 def _bug(error: Exception) -> ClusterformError:

@@ -16,8 +16,15 @@ from state.errors import Exit
 FORMATS = click.Choice(["text", "markdown", "json"])
 
 
-def render_plan(made: Plan, form: str, settings: Global, saved: Path | None = None) -> str:
-    """A plan in one of the formats."""
+def render_plan(
+    made: Plan,
+    form: str,
+    settings: Global,
+    *,
+    saved: Path | None = None,
+    next_step: bool = False,
+) -> str:
+    """A plan in one of the formats. `next_step`: say how to apply it."""
     from planner.views import jsonview, markdown, text
 
     if form == "json":
@@ -25,7 +32,11 @@ def render_plan(made: Plan, form: str, settings: Global, saved: Path | None = No
     if form == "markdown":
         return markdown.plan_markdown(made)
     return text.plan_text(
-        made, verbose=settings.verbose > 0, color=settings.colored(), saved=str(saved or "")
+        made,
+        verbose=settings.verbose > 0,
+        color=settings.colored(),
+        saved=str(saved or ""),
+        next_step=next_step,
     )
 
 
@@ -67,7 +78,7 @@ def plan(
     )
     if out is not None:
         app.save(workspace, made, out)
-    click.echo(render_plan(made, form, settings, out), nl=False)
+    click.echo(render_plan(made, form, settings, saved=out, next_step=True), nl=False)
     return exit_of(made, detailed=detailed_exitcode)
 
 

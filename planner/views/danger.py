@@ -79,7 +79,8 @@ def _clusters(written: list[Change], names: Names) -> Iterator[Danger]:
 def _cascade(change: Change) -> str:
     if change.impact.effect is Effect.UNKNOWN:
         return "machines unknown"
-    total = plural(change.impact.destroyed, "machine")
+    count = change.impact.destroyed
+    total = plural(count, "machine") if count else "no machines"
     return f"{total}: {clean(', '.join(change.cascade))}" if change.cascade else total
 
 

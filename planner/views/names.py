@@ -12,6 +12,8 @@ from state.resource import ResourceId
 
 _NAMED = 3
 """Clusters of one namespace that are listed by name before they are folded."""
+_GROUPS = 12
+"""Names and namespaces in one list before the rest is counted."""
 
 
 class Names:
@@ -34,7 +36,10 @@ class Names:
 
     def clusters(self, units: Iterable[str], *, verbose: bool = False) -> str:
         """A list of clusters: `team-c/* (40), team-d/* (271)`, or all names."""
-        return ", ".join(fold({self.cluster(unit) for unit in units}, named=0 if verbose else None))
+        folded = fold({self.cluster(unit) for unit in units}, named=0 if verbose else None)
+        if not verbose and len(folded) > _GROUPS:
+            folded = [*folded[:_GROUPS], f"{len(folded) - _GROUPS:,} more"]
+        return ", ".join(folded)
 
 
 def fold(names: Iterable[str], *, named: int | None = None) -> list[str]:

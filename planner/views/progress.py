@@ -20,6 +20,8 @@ import msgspec
 from planner import events
 from planner.views.clean import clean, plural, shortened
 from planner.views.report import clock
+from planner.views.waits import milestone_words
+from providers.base import Milestone
 
 _STOPPING = "Ctrl-C stops after the writes in flight; what runs in the clusters goes on there."
 
@@ -149,7 +151,7 @@ def event_text(event: events.Event) -> str:
         case events.Waiting(resource=resource, milestone=milestone, message=message):
             return f"⋯ {clean(resource)}: {clean(message or 'waiting for ' + milestone)}"
         case events.Reached(resource=resource, milestone=milestone):
-            return f"✔ {clean(resource)}: {clean(milestone.replace('-', ' '))}"
+            return f"✔ {clean(resource)}: {milestone_words(Milestone(name=milestone))}"
         case events.Interrupted():
             return "stopping: nothing new starts, writes in flight are finished"
         case events.LockLost():

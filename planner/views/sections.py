@@ -217,7 +217,9 @@ def verdict(section: Section) -> str:
     """The section in a few words: `8 machines replaced, 2 removed (10 live → 8)`."""
     found = section.machines
     if section.destroyed:
-        return f"destroyed: {plural(found.destroyed, 'machine')}"
+        return (
+            f"destroyed: {plural(found.destroyed, 'machine')}" if found.destroyed else "destroyed"
+        )
     if section.new:
         each = " each" if len(section.units) > 1 else ""
         return f"new: {plural(found.added, 'machine')}{each}" if found.added else f"new{each}"

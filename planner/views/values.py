@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from planner.changes import Cause, FieldChange
 from planner.views.clean import clean
-from state.resource import canonical, path_text
+from state.resource import FieldPath, canonical, path_text
 
 LIMIT = 44
 """Characters of one side of a change before it is shortened."""
@@ -25,7 +26,13 @@ _NEEDS_QUOTES = re.compile(
 
 def field_path(field: FieldChange) -> str:
     """`spec.replicas`."""
-    return clean(path_text(field.path).removeprefix("."))
+    return _path(field.path)
+
+
+@lru_cache(maxsize=4096)
+def _path(path: FieldPath) -> str:
+    """The same few paths change all over a fleet."""
+    return clean(path_text(path).removeprefix("."))
 
 
 def change_text(field: FieldChange, limit: int = LIMIT) -> str:

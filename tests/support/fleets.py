@@ -44,7 +44,9 @@ class Cluster:
             files = f"      files:\n        - {{path: /etc/motd, content: {self.content}}}\n"
             text = text.replace(NODE_LABELS, NODE_LABELS + files)
         if self.common:
-            head, use, tail = text.rpartition(f"kind: DevMachineTemplate\n        name: {self.name}")
+            head, use, tail = text.rpartition(
+                f"kind: DevMachineTemplate\n        name: {self.name}"
+            )
             text = head + use.replace(self.name, "common") + tail.removeprefix("-md0")
         return text + ("---\n" + manifests.addon(self.name, data=self.addon) if self.addon else "")
 
@@ -67,7 +69,7 @@ class Fleet:
             path.unlink()
         shared = [manifests.NAMESPACE, self._secret(), *map(_config_map, sorted(self.maps.items()))]
         if any(c.common for c in self.clusters):
-            shared.append(manifests._TEMPLATE.format(name="common", startup=self.common))
+            shared.append(manifests.machine_template("common", self.common))
         lab.write("clusters/shared.yaml", "---\n".join(shared))
         for cluster in self.clusters:
             lab.write(f"clusters/{cluster.name}.yaml", cluster.text())
@@ -80,7 +82,9 @@ class Fleet:
         )
 
     def with_cluster(self, index: int, **changes: object) -> Fleet:
-        """One cluster changed."""
+        """One cluster changed, if it is there."""
+        if index >= len(self.clusters):
+            return self
         changed = list(self.clusters)
         changed[index] = replace(changed[index], **changes)  # type: ignore[arg-type]
         return replace(self, clusters=tuple(changed))
@@ -144,15 +148,16 @@ def remove_map(_: Lab, fleet: Fleet) -> Fleet:
 
 def remove_cluster(_: Lab, fleet: Fleet) -> Fleet:
     """Named on the command line."""
-    if len(fleet.clusters) < 2:
+    applied = [c for c in fleet.clusters if c.name != "c9"]
+    if len(applied) < 2:
         return fleet
-    gone = f"team-a/{fleet.clusters[-1].name}"
-    return replace(fleet, clusters=fleet.clusters[:-1], allow=(*fleet.allow, gone))
+    kept = tuple(c for c in fleet.clusters if c is not applied[-1])
+    return replace(fleet, clusters=kept, allow=(*fleet.allow, f"team-a/{applied[-1].name}"))
 
 
 def lose_cluster(_: Lab, fleet: Fleet) -> Fleet:
     """Without permission: refused."""
-    return replace(fleet, clusters=fleet.clusters[:-1] if len(fleet.clusters) > 1 else ())
+    return replace(fleet, clusters=fleet.clusters[:-1])
 
 
 def add_cluster(_: Lab, fleet: Fleet) -> Fleet:

@@ -104,13 +104,18 @@ def cluster(
     """The manifests of one cluster; `workers=None` leaves replicas out."""
     return _CLUSTER.format(
         name=name,
-        cp_template=_TEMPLATE.format(name=f"{name}-cp", startup="1s"),
-        md_template=_TEMPLATE.format(name=f"{name}-md0", startup=startup),
+        cp_template=machine_template(f"{name}-cp"),
+        md_template=machine_template(f"{name}-md0", startup),
         control_planes=control_planes,
         replicas="" if workers is None else f"  replicas: {workers}\n",
         version=version,
         annotations=annotations,
     )
+
+
+def machine_template(name: str, startup: str = "1s") -> str:
+    """A machine template on its own, for pools to share."""
+    return _TEMPLATE.format(name=name, startup=startup)
 
 
 def addon(cluster_name: str, name: str = "cni", data: str = "one") -> str:

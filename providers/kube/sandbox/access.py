@@ -1,4 +1,4 @@
-"""Who may do what: the verb of a request, and the 403 word for word (§4.5)."""
+"""Who may do what: the verb of a request, and the 403 word for word."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def get(session: Session, call: Call) -> Response:
 def list_objects(session: Session, call: Call) -> Response:
     """A collection. A consistent read, whatever resourceVersion was asked for.
 
-    `resourceVersion=0` ignores `limit`, as a server with a warm watch cache does (§4.6).
+    `resourceVersion=0` ignores `limit`, as a server with a warm watch cache does.
     """
     kind, query = call.kind, call.query
     limit = 0 if query.get("resourceVersion") == "0" else _number(query.get("limit", "0"))

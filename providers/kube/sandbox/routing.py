@@ -67,7 +67,7 @@ def handle(
 
 
 def _refuse_creating(session: Session, call: Call, user: str) -> None:
-    """An apply of a missing object needs `create` as well as `patch` (§4.5)."""
+    """An apply of a missing object needs `create` as well as `patch`."""
     if session.get(call.kind, call.namespace, call.name) is None and "apply" in call.content_type:
         raise refused(user, "create", call)
 

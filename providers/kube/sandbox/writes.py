@@ -158,7 +158,7 @@ def _operation(draft: Draft) -> AdmissionOperation:
 
 
 def _tidied(draft: Draft) -> bool:
-    """Custom resources write when metadata had empty parts; built-in ones do not (§4.1)."""
+    """Custom resources write when metadata had empty parts; built-in ones do not."""
     odd = tidy_metadata(draft.value["metadata"])
     return odd and draft.kind.custom
 
@@ -208,7 +208,7 @@ def _causes(draft: Draft) -> Iterator[Cause]:
 
 
 def check_uid(kind: Kind, body: JsonObject, old: JsonObject | None, name: str) -> None:
-    """A uid in the body is a precondition: 422 if it is another, 409 if nothing is there (§4.2)."""
+    """A uid in the body is a precondition: 422 if it is another, 409 if nothing is there."""
     uid = (body.get("metadata") or {}).get("uid")
     if not uid:
         return
@@ -225,7 +225,7 @@ def check_uid(kind: Kind, body: JsonObject, old: JsonObject | None, name: str) -
 
 
 def check_version(kind: Kind, body: JsonObject, old: JsonObject, *, needed: bool) -> None:
-    """A resourceVersion in the body is a precondition (§4.2).
+    """A resourceVersion in the body is a precondition.
 
     `""` and `"0"` mean "unconditional", which custom resources do not allow.
     """

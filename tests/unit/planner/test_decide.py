@@ -88,6 +88,6 @@ def test_replacing_needs_a_kind_that_may_be_replaced() -> None:
 
 def test_an_unchanged_object_of_ours_is_a_noop_whatever_else_holds() -> None:
     """What lets the planner pass over nearly every object of a fleet without its cell."""
-    assert outcomes(
-        desired=True, seen=Seen.OURS, compared=Compared.UNCHANGED, fate=Fate.STAYS
-    ) == {Decision.NOOP}
+    assert outcomes(desired=True, seen=Seen.OURS, compared=Compared.UNCHANGED, fate=Fate.STAYS) == {
+        Decision.NOOP
+    }

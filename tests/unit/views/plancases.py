@@ -340,6 +340,26 @@ def kinds_of_change() -> Plan:
     )
 
 
+def many(deletes: int, updates: int) -> Plan:
+    """Deletes and updates that nothing folds: every object has a name of its own."""
+    gone = [
+        change(f"team-{n % 40}/edge-{n % 400}", "ConfigMap", f"gone-{n}", Verb.DELETE)
+        for n in range(deletes)
+    ]
+    moved = [
+        change(
+            f"team-{n % 40}/edge-{n % 400}",
+            "ConfigMap",
+            f"moved-{n}",
+            Verb.UPDATE,
+            field("data.value", str(n), str(n + 1), origin=f"clusters/{n}.yaml:4"),
+            impact=Impact(effect=Effect.IN_PLACE),
+        )
+        for n in range(updates)
+    ]
+    return plan(*gone, *moved, clusters=400)
+
+
 CASES = {
     "typical": typical,
     "empty": empty,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from plancases import CASES
+from plancases import CASES, many
 
 from planner.changes import Plan
 from planner.views.graphs import graph_text
@@ -43,6 +43,16 @@ def test_a_plan_looks_as_recorded(name: str, form: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="")
     assert text == path.read_bytes().decode()
+
+
+def test_10_000_changes_as_a_comment() -> None:
+    text = plan_markdown(many(deletes=300, updates=9_700))
+    path = GOLDEN / "10000.md"
+    if os.environ.get("GOLDEN"):
+        path.write_text(text, encoding="utf-8", newline="")
+    assert text == path.read_bytes().decode()
+    assert len(text) <= 65_000
+    assert all(f"gone-{n}" in text for n in range(300))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from planbuild import addon, change, field, plan
-from plancases import typical
+from plancases import many, typical
 
-from planner.changes import Cause, Change, Finding, Plan, Verb
+from planner.changes import Cause, Change, Finding, Verb
 from planner.views import effects, fences, grouping, names
 from planner.views.clean import clean, clean_lines, wrapped
 from planner.views.graphs import graph_text, ranges
@@ -22,27 +22,6 @@ from planner.views.markdown import plan_markdown
 from planner.views.text import plan_text
 from planner.views.values import change_text, changed_lines, pair
 from providers.base import Effect, Impact
-
-
-def many(deletes: int, updates: int) -> Plan:
-    """Deletes and updates that nothing folds: every object has a name of its own."""
-    gone = [
-        change(f"team-{n % 40}/edge-{n % 400}", "ConfigMap", f"gone-{n}", Verb.DELETE)
-        for n in range(deletes)
-    ]
-    moved = [
-        change(
-            f"team-{n % 40}/edge-{n % 400}",
-            "ConfigMap",
-            f"moved-{n}",
-            Verb.UPDATE,
-            field("data.value", str(n), str(n + 1), origin=f"clusters/{n}.yaml:4"),
-            impact=Impact(effect=Effect.IN_PLACE),
-        )
-        for n in range(updates)
-    ]
-    return plan(*gone, *moved, clusters=400)
-
 
 # ---------------------------------------------------------------------- Markdown at its limit
 
