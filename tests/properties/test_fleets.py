@@ -109,11 +109,11 @@ def performed(case: Case, plan: Plan, mode: str, moment: int) -> RunFinished:
     """Apply in one of the ways in which a run can go."""
     lab = case.lab
     if mode == "no-wait":
-        return lab.apply(plan, wait=False, poll=2.0)
+        return lab.apply(plan, wait=False, poll=1.0)
     if mode == "stuck":
         stuck = Fault(kind="stuck", path=".*/Machine/.*/c1-md0-.*", reason="Stuck", count=None)
         lab.sandbox.fault(stuck)
-        return lab.apply(plan, poll=60.0)
+        return lab.apply(plan, poll=8.0)
     if mode == "interrupt":
         count = itertools.count(1)
         interrupted = lab.apply(
@@ -122,10 +122,10 @@ def performed(case: Case, plan: Plan, mode: str, moment: int) -> RunFinished:
                 stop() if isinstance(e, Done) and next(count) == moment else None
             ),
             parallel=2,
-            poll=2.0,
+            poll=1.0,
         )
-        return lab.resume(interrupted.run, poll=2.0)
-    return lab.apply(plan, poll=2.0)
+        return lab.resume(interrupted.run, poll=1.0)
+    return lab.apply(plan, poll=1.0)
 
 
 def settle(case: Case, plan: Plan, finished: RunFinished) -> None:
@@ -138,7 +138,7 @@ def settle(case: Case, plan: Plan, finished: RunFinished) -> None:
         if not again.changes:
             break
         case.lab.pass_time(600)
-        case.lab.apply(again, poll=2.0)
+        case.lab.apply(again, poll=1.0)
     last = case.plan()
     assert last.changes == (), [f"{c.verb} {c.action}" for c in last.changes]
 

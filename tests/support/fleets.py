@@ -100,7 +100,7 @@ def _config_map(item: tuple[str, str]) -> str:
 
 BASES = (
     Fleet((Cluster("c1", workers=2, addon="one", content="first"),)),
-    Fleet((Cluster("c1", common=True), Cluster("c2", common=True, addon="one"))),
+    Fleet((Cluster("c1", common=True), Cluster("c2", addon="one"))),
     Fleet((Cluster("c1", content="first"), Cluster("c2"), Cluster("c3", workers=0))),
 )
 

@@ -1,7 +1,7 @@
 """The Cluster controller: owners, initialization, conditions, and deletion in order.
 
 Sources: cluster-api v1.14 `core/reconcilers/cluster/`; conditions as in the recorded fixture
-`capi-plain-converged.yaml`; order of deletion `reconcileDelete`, control-plane.md §3.2.
+`capi-plain-converged.yaml`; order of deletion as in `reconcileDelete`.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _counted(parts: Sequence[JsonObject]) -> JsonObject:
 
 
 def _rolling_out(cluster: Subject, rolling: list[JsonObject]) -> None:
-    """The Cluster says RollingOut about a second after its MachineDeployment does (§3.3)."""
+    """The Cluster says RollingOut about a second after its MachineDeployment does."""
     if not rolling:
         cluster.stop("rolling-out")
     shown = bool(rolling) and cluster.waited("rolling-out", TIMINGS.follow)

@@ -2,7 +2,7 @@
 
 Sources: cluster-api v1.14 `controlplane/kubeadm/` (`reconcilers/kubeadmcontrolplane/scale.go`,
 `pkg/filters.go`: what rolls); unlike a MachineDeployment it has no window: observedGeneration,
-counters and RollingOut move together (control-plane.md §3.3).
+counters and RollingOut move together (docs/cluster-api.md, "The rollout window").
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """MachineDeployments: rolling from one MachineSet to another, and the window before it shows.
 
 Sources: cluster-api v1.14 `core/reconcilers/machinedeployment/` (`mdutil`,
-`machinedeployment_rolling.go`); the timing of control-plane.md §3.3: Machines say UpToDate=False at
-once, then the new generation is observed while everything else still says "done", then RollingOut.
+`machinedeployment_rolling.go`); the timing of docs/cluster-api.md, "The rollout window": Machines
+say UpToDate=False at once, then the new generation is observed while everything else still says
+"done", then RollingOut.
 """
 
 from __future__ import annotations

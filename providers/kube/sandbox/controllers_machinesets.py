@@ -1,7 +1,7 @@
 """MachineSets: as many machines as wanted, held back by the preflight checks.
 
 Sources: cluster-api v1.14 `core/reconcilers/machineset/` (`machineset_preflight.go`,
-`machineset_delete_policy.go`); cluster-api.md §3.3-3.4, V4, V5.
+`machineset_delete_policy.go`); docs/cluster-api.md, "The arithmetic".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How a rollout moves replicas from old MachineSets to the new one, step by step.
 
 Sources: cluster-api v1.14 `core/reconcilers/machinedeployment/machinedeployment_rolling.go`,
-`mdutil`; cluster-api.md §3.4.
+`mdutil`; docs/cluster-api.md, "The arithmetic".
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Managed topologies: a Cluster's objects, rendered from its ClusterClass.
 
 Sources: cluster-api v1.14 `core/reconcilers/topology/cluster/`. Templates are named by their
-content, so that a class rolls machines only where the rendered content differs (control-plane.md
-§3.2); a new version goes to the control plane, then to one MachineDeployment after the other.
+content, so that a class rolls machines only where the rendered content differs
+(docs/cluster-api.md, "What rolls machines"); a new version goes to the control plane, then to one
+MachineDeployment after the other.
 """
 
 from __future__ import annotations
