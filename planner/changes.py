@@ -71,13 +71,15 @@ class MustBeAbsent(Frozen, frozen=True, kw_only=True, tag="absent"):
 class MustBe(Frozen, frozen=True, kw_only=True, tag="is"):
     """The object must be the one the change was decided from (semantics 24).
 
-    `fingerprint` maps the text of a path to a short hash of its value and owners; sensitive paths
-    count owners and presence only, and `resource_version` is then compared as well.
+    `fingerprint` maps the text of a path to a short hash of its value and owners. Of sensitive paths
+    only owners and presence count; what they say is guarded by `generation`, which every change of a
+    spec moves and no status does, or by `resource_version` for kinds without one (Secrets).
     """
 
     uid: str
     fingerprint: dict[str, str]
     resource_version: str = ""
+    generation: int = 0
 
 
 class AfterAction(Frozen, frozen=True, kw_only=True, tag="after"):

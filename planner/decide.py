@@ -43,6 +43,8 @@ class Nature(enum.Enum):
     REPLACEABLE = "replaceable"
     TEMPLATE = "template"
     PROTECTED = "protected"
+    VITAL = "its cluster lives from it"
+    """Control plane and cluster infrastructure: go with their Cluster, and never without it."""
     CASCADED = "goes with its cluster"
 
 
@@ -197,13 +199,15 @@ TABLE: tuple[Row, ...] = (
     # ---- ours, and no longer desired
     Row(
         "goes with its cluster",
-        lambda c: c.fate is Fate.GOES and c.nature in (Nature.CASCADED, Nature.TEMPLATE),
+        lambda c: (
+            c.fate is Fate.GOES and c.nature in (Nature.CASCADED, Nature.TEMPLATE, Nature.VITAL)
+        ),
         Decision.CASCADE,
         "goes with its Cluster",
     ),
     Row(
         "protected",
-        lambda c: c.nature is Nature.PROTECTED and not c.permitted,
+        lambda c: c.nature in (Nature.PROTECTED, Nature.VITAL) and not c.permitted,
         Decision.REFUSED,
         "its removal is not allowed",
     ),

@@ -128,10 +128,10 @@ class _Planning:
 
     def _refresh(self, rendered: Rendered) -> None:
         """Management clusters first: their Clusters say which workload clusters have an API."""
-        wanted = {(r.id.cluster, r.version, r.id.kind) for r in rendered.resources}
-        wanted |= {(r.id.cluster, r.version, r.id.kind) for r in self.inputs.records.values()}
-        wanted |= {(m.name, _CAPI_VERSION, CLUSTER.kind) for m in self.fleet.management}
-        one_version = _one_version_per_kind(wanted)
+        desired = {(r.id.cluster, r.version, r.id.kind) for r in rendered.resources}
+        recorded = {(r.id.cluster, r.version, r.id.kind) for r in self.inputs.records.values()}
+        always = {(m.name, _CAPI_VERSION, CLUSTER.kind) for m in self.fleet.management}
+        one_version = _one_version_per_kind(desired, recorded, always)
         self.reader.read(w for w in one_version if not is_workload(w[0]))
         self.reader.read(w for w in one_version if is_workload(w[0]))
 
@@ -406,10 +406,14 @@ class _Planning:
         )
 
 
-def _one_version_per_kind(wanted: Iterable[Wanted]) -> list[Wanted]:
-    """Each kind is listed once: an object read in two versions would be two answers."""
+def _one_version_per_kind(*wanted: Iterable[Wanted]) -> list[Wanted]:
+    """Each kind is listed once: an object read in two versions would be two answers.
+
+    Earlier arguments win: what Git is written in decides before what was recorded.
+    """
     chosen: dict[tuple[str, str, GroupKind], Wanted] = {}
-    for cluster, version, kind in sorted(wanted):
-        group = version.rpartition("/")[0]
-        chosen.setdefault((cluster, kind, GroupKind(group, kind)), (cluster, version, kind))
-    return list(chosen.values())
+    for source in wanted:
+        for cluster, version, kind in sorted(source, reverse=True):
+            group = version.rpartition("/")[0]
+            chosen.setdefault((cluster, kind, GroupKind(group, kind)), (cluster, version, kind))
+    return sorted(chosen.values())

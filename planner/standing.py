@@ -93,7 +93,7 @@ def seen(live: Observation, fleet: str) -> Seen:
 def nature(kind_rules: KindRules) -> Nature:
     """The removal side of a kind's rules."""
     if kind_rules.protected:
-        return Nature.PROTECTED
+        return Nature.VITAL if kind_rules.cascaded else Nature.PROTECTED
     if kind_rules.template:
         return Nature.TEMPLATE
     if kind_rules.cascaded:

@@ -419,7 +419,10 @@ class Worker:
         return MustBe(
             uid=live.uid,
             fingerprint=fingerprint(live, sorted(paths), sensitive),
-            resource_version=live.resource_version if sensitive else "",
+            generation=live.metadata.generation if sensitive else 0,
+            resource_version=live.resource_version
+            if sensitive and not live.metadata.generation
+            else "",
         )
 
     def _blocked(

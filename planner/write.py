@@ -301,7 +301,8 @@ class Writer:
         after: Fingerprint = {}
         if following is not None:
             next_body: JsonObject = msgspec.json.decode(following.body)
-            after = fingerprint(answer, watched_paths(next_body, answer, ()))
+            hidden = sensitive_paths(change.id.group, change.id.kind, answer.body)
+            after = fingerprint(answer, watched_paths(next_body, answer, ()), hidden)
         return Written(
             uid=answer.uid,
             resource_version=answer.resource_version,
@@ -320,7 +321,8 @@ def check_fingerprint(change: Change, before: MustBe, found: Present) -> None:
     sensitive |= {path for path, _ in change.secrets}
     now = fingerprint(found, paths, sensitive)
     moved = [p for p in paths if now[path_key(p)] != before.fingerprint[path_key(p)]]
-    if before.resource_version and before.resource_version != found.resource_version:
+    versioned = before.resource_version and before.resource_version != found.resource_version
+    if versioned or (before.generation and before.generation != found.metadata.generation):
         moved = moved or sorted(sensitive)[:1]
     if moved:
         raise _stale(change, "\n".join(_moved_line(change, p, found, sensitive) for p in moved[:5]))

@@ -46,6 +46,7 @@ KINDS: dict[GroupKind, KindRules] = {
             *_secret_refs("spec.kubeadmConfigSpec"),
         ),
         cascaded=True,
+        protected=True,
         machines=True,
         ready=ROLLED_OUT,
         defaults=(

@@ -64,6 +64,7 @@ KINDS: dict[GroupKind, KindRules] = {
             ),
         ),
         always_shared=True,
+        protected=True,  # deleting a CRD deletes every object of its kind
         ready=ESTABLISHED,
         immutable=("spec.group", "spec.scope", "spec.names.kind"),
     ),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from state.fields import MISSING, leaves, own_entry, owners, sent_paths, trie, value_at
+import msgspec
+
+from state.fields import MISSING, leaves, own_entry, owners, sent_paths, set_at, trie, value_at
 from state.live import Present
 from state.resource import FieldPath, JsonObject, canonical, digest
 
@@ -39,13 +41,26 @@ def watched_paths(
 def fingerprint(
     live: Present, paths: Iterable[FieldPath], sensitive: Collection[FieldPath] = ()
 ) -> Fingerprint:
-    """Short hashes (16 hex digits) of value and owners at each path of a live object."""
-    return {path_key(path): _hash(live, path, path in sensitive) for path in paths}
+    """Short hashes (16 hex digits) of value and owners at each path of a live object.
+
+    The values at `sensitive` paths are taken out of the whole body first, so that no hash of a map
+    or list around one can be used to guess it.
+    """
+    body = _masked(live.body, sensitive) if sensitive else live.body
+    return {path_key(path): _hash(live, body, path) for path in paths}
 
 
-def _hash(live: Present, path: FieldPath, sensitive: bool) -> str:
-    value = value_at(live.body, path)
-    shown = b"-" if value is MISSING else b"+" if sensitive else canonical(value)
+def _masked(body: JsonObject, sensitive: Collection[FieldPath]) -> JsonObject:
+    masked: JsonObject = msgspec.json.decode(canonical(body))
+    for path in sensitive:
+        if value_at(masked, path) is not MISSING:
+            set_at(masked, path, "+")
+    return masked
+
+
+def _hash(live: Present, body: JsonObject, path: FieldPath) -> str:
+    value = value_at(body, path)
+    shown = b"-" if value is MISSING else canonical(value)
     return digest(shown, *(o.encode() for o in owners(live, path)))[:16]
 
 

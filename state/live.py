@@ -91,7 +91,6 @@ class Present(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         decoded.setdefault("apiVersion", self.version)
         return decoded
 
-
     def release(self) -> None:
         """Let go of the decoded body; it is decoded again when asked for.
 

@@ -12,7 +12,7 @@ from state.resource import GroupKind
 
 GROUP = "infrastructure.cluster.x-k8s.io"
 
-_CLUSTER = KindRules(cascaded=True, ready=PROVISIONED)
+_CLUSTER = KindRules(cascaded=True, protected=True, ready=PROVISIONED)
 _MACHINE = KindRules(cascaded=True)
 _TEMPLATE = KindRules(template=True, cascaded=True)
 

@@ -29,5 +29,5 @@ def rules(group: str, kind: str) -> KindRules | None:
     if "Identity" in kind:
         return KindRules(always_shared=True)
     if kind.endswith("Cluster"):
-        return KindRules(references=_IDENTITY, cascaded=True, ready=PROVISIONED)
+        return KindRules(references=_IDENTITY, cascaded=True, protected=True, ready=PROVISIONED)
     return KindRules(cascaded=True)

@@ -39,8 +39,9 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     observe: float = 0.2
     """A change of a MachineDeployment or control plane, until observedGeneration shows it."""
     begin: float = 0.7
-    """After that: counters and conditions of a MachineDeployment still say "done": docs/cluster-api.md,
-    "The rollout window"."""
+    """After that: counters and conditions of a MachineDeployment still say "done".
+
+    docs/cluster-api.md, "The rollout window"."""
     follow: float = 1.0
     """After that: upToDateReplicas counts down, and the Cluster says RollingOut."""
     workload: float = 0.3
