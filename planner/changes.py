@@ -71,9 +71,9 @@ class MustBeAbsent(Frozen, frozen=True, kw_only=True, tag="absent"):
 class MustBe(Frozen, frozen=True, kw_only=True, tag="is"):
     """The object must be the one the change was decided from (semantics 24).
 
-    `fingerprint` maps the text of a path to a short hash of its value and owners. Of sensitive paths
-    only owners and presence count; what they say is guarded by `generation`, which every change of a
-    spec moves and no status does, or by `resource_version` for kinds without one (Secrets).
+    `fingerprint` maps the text of a path to a short hash of its value and owners. Of sensitive
+    paths only owners and presence count; what they say is guarded by `generation`, which every
+    change of a spec moves and no status does, or, for kinds without one, by `resource_version`.
     """
 
     uid: str

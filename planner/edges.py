@@ -76,7 +76,8 @@ class _Builder:
         for item in planned:
             change = item.change
             if change.deletes:
-                self.removals[change.id] = change
+                if not item.phantom:
+                    self.removals[change.id] = change
             elif change.verb is not Verb.FORGET:
                 self.writes.setdefault(change.id, []).append(change)
         self._edges: dict[tuple[Node, Node], Edge] = {}
@@ -189,9 +190,11 @@ class _Builder:
         for item in self.planned:
             for target in self._held_by(item):
                 removal = self.removals.get(target)
-                if removal is None or removal.verb is Verb.PRUNE:
+                if removal is None:
                     continue
                 until = ABSENT if item.change.deletes else APPLIED
+                if removal.verb is Verb.PRUNE and not item.change.deletes:
+                    until = rules(item.change.id.group, item.change.id.kind).ready or APPLIED
                 if item.change.action != removal.action:
                     self.edge(
                         item.change.action, removal.action, f"{item.change.id.kind} uses it", until
@@ -375,7 +378,9 @@ def _gated(change: Change, world: World) -> bool:
 
 
 def _moves(item: Planned, path: str) -> bool:
-    """An update (not a create) that changes the field at `path`."""
+    """An update (not a create) that changes the field at `path`; a held one counts as such."""
+    if item.phantom:
+        return True
     if item.live is None or item.after is None:
         return False
     return bool(value(item.live.body, path) != value(item.after, path))

@@ -10,14 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from planner import classes, digests, edges, policy
+from planner import classes, digests, edges, held, named, policy
 from planner.changes import (
     Basis,
+    Change,
     ClusterIdentity,
     Confidence,
     Finding,
     Graph,
     Plan,
+    Refusal,
     Totals,
     Verb,
 )
@@ -33,7 +35,7 @@ from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
 from planner.resolve import FLEET_LABEL, Naming, Resolver, Reveal, resolved
 from planner.rotation import describe_rotations, trigger
 from planner.select import Selector
-from planner.targets import cut
+from planner.targets import cut, only
 from planner.units import assign, is_workload
 from planner.work import Context, Outcome, Worker
 from providers.capi import CLUSTER
@@ -43,6 +45,7 @@ from state.live import Present
 from state.recorded import Records
 from state.resource import FieldPath, GroupKind, Resource, ResourceId
 
+Labels = dict[str, str]
 FORMAT_VERSION = "1.0"
 PARALLEL_DRY_RUNS = 8
 """More threads gain nothing on a server with two cores (measured)."""
@@ -91,19 +94,22 @@ class _Planning:
         self.live = self.reader.live
         self.out = Outcome()
         self.facts = FactReader(self.reader.client)
+        self.asked: set[ResourceId] = set()
+        """What may be removed because it was named on the command line."""
 
     def run(self) -> Plan:
         rendered = self._render()
         self._refresh(rendered)
         desired, removed = self._select_desired(rendered.resources)
         unit_of = self._units(desired)
+        self.asked = self._asked(removed, unit_of)
         names = self._name_templates(desired)
         physical = [resolved(r, names, unit_of[r.id]) for r in desired]
-        self._work(physical, names, unit_of, removed)
-        self._spread_blocked()
+        self._work(physical, names, unit_of)
         self._explain()
-        planned, flips = classes.split(self.out.planned)
+        everything, flips = classes.split([*self.out.planned, *self.out.phantoms])
         world = self._world(rendered, physical, flips)
+        planned = self._unheld(everything, world)
         graph = edges.build(planned, world)
         return self._assemble(rendered, planned, physical, graph)
 
@@ -139,18 +145,35 @@ class _Planning:
 
     def _select_desired(
         self, resources: tuple[Resource, ...]
-    ) -> tuple[list[Resource], set[ResourceId]]:
-        """Under `destroy`, what is targeted is not desired any more."""
+    ) -> tuple[list[Resource], dict[ResourceId, Labels]]:
+        """Under `destroy`, what is targeted is not desired any more: id → its labels."""
         if self.options.mode != "destroy":
-            return list(resources), set()
+            return list(resources), {}
         unit_of = assign(resources)
-        removed = {r.id for r in resources if self._targeted(r, unit_of[r.id])}
+        removed: dict[ResourceId, Labels] = {}
+        for resource in resources:
+            labels = resource.decoded()["metadata"].get("labels") or {}
+            if any(s.matches(resource.id, unit_of[resource.id], labels) for s in self.targets):
+                removed[resource.id] = labels
         return [r for r in resources if r.id not in removed], removed
 
-    def _targeted(self, resource: Resource, unit: str) -> bool:
-        body = resource.decoded()
-        labels = body["metadata"].get("labels") or {}
-        return any(s.matches(resource.id, unit, labels) for s in self.options.targets)
+    @property
+    def targets(self) -> tuple[Selector, ...]:
+        """The `--target` selectors."""
+        return self.options.targets
+
+    def _asked(
+        self, removed: Mapping[ResourceId, Labels], unit_of: Mapping[ResourceId, str]
+    ) -> set[ResourceId]:
+        """Objects that were named: by `destroy --target`, live ones included, or one by one."""
+        if self.options.mode != "destroy":
+            return named.allowed(self.options.allow_destroy, {*unit_of, *self.live.objects})
+        known = {id_: (unit_of.get(id_, id_.cluster), labels) for id_, labels in removed.items()}
+        for present in self._owned_elsewhere(set(unit_of) - set(removed)):
+            known.setdefault(
+                present.id, (unit_of.get(present.id, present.id.cluster), present.labels)
+            )
+        return named.targeted(self.targets, known)
 
     def _owned_elsewhere(self, wanted: Collection[ResourceId]) -> list[Present]:
         """Live objects with our label that Git does not have."""
@@ -178,22 +201,16 @@ class _Planning:
         physical: list[Resource],
         names: Mapping[ResourceId, Naming],
         unit_of: Mapping[ResourceId, str],
-        removed: Collection[ResourceId],
     ) -> None:
         wanted = {r.id for r in physical}
-        worker = Worker(self._context(wanted, removed, unit_of), wanted)
+        worker = Worker(self._context(), wanted)
         worker.compare_all(physical, names, self._in_threads, self.out)
         gone = {p.id for p in self._owned_elsewhere(wanted)}
         gone |= {id_ for id_ in self.inputs.records if id_ not in wanted}
         for id_ in sorted(gone):
             worker.undesired(id_, unit_of.get(id_, id_.cluster), self.out)
 
-    def _context(
-        self,
-        wanted: Collection[ResourceId],
-        removed: Collection[ResourceId],
-        unit_of: Mapping[ResourceId, str],
-    ) -> Context:
+    def _context(self) -> Context:
         runner = DryRunner(self.reader.client, self.scopes, enabled=self.options.refresh != "off")
         records = self.inputs.records
         return Context(
@@ -209,25 +226,9 @@ class _Planning:
                 line_of=self.inputs.line_of,
                 always=self.options.refresh == "full",
             ),
-            named=self._named({*wanted, *unit_of, *removed}, removed),
+            named=self.asked,
             destroy_clusters=self.fleet.guards.destroy_clusters,
         )
-
-    def _named(
-        self, known: Collection[ResourceId], removed: Collection[ResourceId]
-    ) -> set[ResourceId]:
-        """Objects named on the command line; a name that means nothing is an error."""
-        named_ids = set(removed)
-        for text in self.options.allow_destroy:
-            found = {id_ for id_ in known if id_.qualified_name == text}
-            if not found:
-                raise ClusterformError(
-                    "no-match",
-                    f"--allow-destroy {text}: there is no such object",
-                    hint="write NAMESPACE/NAME of a Cluster that Git no longer has",
-                )
-            named_ids |= found
-        return named_ids
 
     def _in_threads(
         self, settle: Callable[[Candidate], Comparison], candidates: list[Candidate]
@@ -238,41 +239,33 @@ class _Planning:
         with ThreadPoolExecutor(self.options.parallel) as pool:
             return list(pool.map(settle, candidates))
 
-    def _spread_blocked(self) -> None:
-        """What needs something blocked or refused is blocked as well, with that reason."""
-        held = {**self.out.blocked, **self.out.refused}
-        if not held:
-            return
-        again = True
-        while again:
-            again = False
-            kept: list[Planned] = []
-            for item in self.out.planned:
-                needs = next((d for d in item.change.depends_on if d in held), None)
-                if needs is None or item.change.deletes:
-                    kept.append(item)
-                    continue
-                again = True
-                reason = f"needs {needs}: {held[needs]}"
-                held[item.change.id] = reason
-                self.out.blocked[item.change.id] = reason
-                if needs in self.out.unread:
-                    self.out.unread.add(item.change.id)
-                self.out.findings.append(
-                    Finding(
-                        kind="unreadable" if needs in self.out.unread else "blocked",
-                        summary=f"{item.change.id}: {reason}",
-                        unit=item.change.unit,
-                    )
-                )
-            self.out.planned = kept
-        self._hold_prunes()
+    def _unheld(self, everything: list[Planned], world: World) -> list[Planned]:
+        """Without what waits for something that is blocked, refused or unreadable."""
+        reasons = {**self.out.blocked, **self.out.refused}
+        planned = [p for p in everything if not p.phantom]
+        phantoms = [p for p in everything if p.phantom]
+        kept, findings = held.spread(planned, phantoms, world, reasons, self.out.unread)
+        self.out.findings += findings
+        return self._without_prunes(kept)
 
-    def _hold_prunes(self) -> None:
+    def _without_prunes(self, planned: list[Planned]) -> list[Planned]:
         """A template stays while it is unknown who uses it (semantics 5)."""
-        users = [k for _, k in self.live.unreadable if rules(k.group, k.kind).references]
-        if users:
-            self.out.planned = [p for p in self.out.planned if p.change.verb is not Verb.PRUNE]
+        unread = {
+            cluster: kind
+            for cluster, kind in self.live.unreadable
+            if rules(kind.group, kind.kind).references
+        }
+        kept = []
+        for item in planned:
+            kind = unread.get(item.change.id.cluster)
+            if item.change.verb is not Verb.PRUNE or kind is None:
+                kept.append(item)
+                continue
+            reason = f"{item.change.id}: who uses it is not known: {kind.kind} could not be read"
+            self.out.findings.append(
+                Finding(kind="unreadable", summary=reason, unit=item.change.unit)
+            )
+        return kept
 
     # ------------------------------------------------------------------ effects, order
 
@@ -320,23 +313,16 @@ class _Planning:
         graph: Graph,
     ) -> Plan:
         changes = tuple(sorted((p.change for p in planned), key=lambda c: c.action))
-        changes, graph, cleared = cut(
-            changes,
-            graph,
-            self.out.cleared,
-            physical,
-            self.options.targets if self.options.mode != "destroy" else (),
-            self.options.excludes,
-        )
+        cleared = self.out.cleared
+        if self.options.mode == "destroy":
+            changes, graph = only(changes, graph, self.asked)
+            cleared = []
+        else:
+            changes, graph, cleared = cut(
+                changes, graph, cleared, physical, self.targets, self.options.excludes
+            )
         findings = (*rendered.findings, *self._loading_findings(), *self.out.findings)
         unit_list = digests.units(changes, cleared, graph, self._incomplete())
-        named_ids = (
-            self._named({c.id for c in changes} | set(self.inputs.records), ())
-            if (self.options.allow_destroy)
-            else set()
-        )
-        if self.options.mode == "destroy":
-            named_ids |= {c.id for c in changes}
         return Plan(
             format_version=FORMAT_VERSION,
             mode=self.options.mode,
@@ -345,11 +331,14 @@ class _Planning:
             changes=changes,
             graph=graph,
             findings=tuple(sorted(findings, key=lambda f: (f.kind, f.unit, f.summary))),
-            refusals=policy.refusals(
-                changes,
-                self.fleet.guards,
-                recorded=len(self.inputs.records),
-                named=named_ids,
+            refusals=(
+                *self._empty_input(physical, changes),
+                *policy.refusals(
+                    changes,
+                    self.fleet.guards,
+                    recorded=len(self.inputs.records),
+                    named=self.asked,
+                ),
             ),
             totals=Totals(
                 clusters=sum(1 for r in physical if r.id.group_kind == CLUSTER),
@@ -358,20 +347,41 @@ class _Planning:
                 unproven=sum(1 for c in changes if c.confidence is Confidence.UNPROVEN),
                 ignored=self.out.ignored,
             ),
-            complete=not any(f.kind == "unreadable" for f in self.out.findings),
+            complete=not any(f.kind in ("unreadable", "blocked") for f in self.out.findings),
             digest=digests.plan_digest(unit_list),
         )
 
-    def _loading_findings(self) -> tuple[Finding, ...]:
+    def _empty_input(
+        self, physical: list[Resource], changes: tuple[Change, ...]
+    ) -> tuple[Refusal, ...]:
+        """Nothing declared is more likely a wrong folder than a wish to delete everything."""
+        if self.options.mode == "destroy":
+            return ()
+        declared = {r.id.cluster.partition("/")[0] for r in physical}
+        emptied = {c.id.cluster.partition("/")[0] for c in changes if c.deletes} - declared
         return tuple(
+            Refusal(
+                code="empty-input",
+                summary=f"nothing is declared for {name}, and an empty input deletes nothing",
+                units=(name,),
+                override="check the folder and the paths; destroy --target removes on purpose",
+            )
+            for name in sorted(emptied)
+        )
+
+    def _loading_findings(self) -> tuple[Finding, ...]:
+        loaded = self.inputs.loaded
+        found = [
             Finding(
                 kind=f.severity,
                 summary=f.summary,
                 where=f"{f.path}:{f.line}" if f.line else f.path,
                 hint=f.hint,
             )
-            for f in self.inputs.loaded.findings
-        )
+            for f in loaded.findings
+        ]
+        found += [Finding(kind="skipped", summary=f"left out: {text}") for text in loaded.skipped]
+        return tuple(found)
 
     def _incomplete(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}

@@ -15,3 +15,5 @@ class Planned(msgspec.Struct, kw_only=True):
     change: Change
     after: JsonObject | None
     live: Present | None
+    phantom: bool = False
+    """Held back: it is here only for the edges that say what waits for it."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from planner.changes import Change, Cleared, Graph
+from planner.changes import Change, Cleared, Graph, Verb
 from planner.graph import Node, ancestors, descendants
 from planner.select import Selector, nothing_matches
 from state.resource import JsonObject, Resource, ResourceId
@@ -40,6 +40,15 @@ def cut(
     remaining = tuple(c for c in changes if c.action in kept)
     left = [(unit, c) for unit, c in cleared if _keeps(c, unit, known, targets, excludes)]
     return remaining, _subgraph(graph, kept), left
+
+
+def only(
+    changes: tuple[Change, ...], graph: Graph, asked: Collection[ResourceId]
+) -> tuple[tuple[Change, ...], Graph]:
+    """Removals of the named objects and nothing else: what `destroy` may do."""
+    kept = tuple(c for c in changes if c.id in asked and (c.deletes or c.verb is Verb.FORGET))
+    nodes: set[Node] = {c.action for c in kept} | {g.name for g in graph.gates}
+    return kept, _subgraph(graph, nodes)
 
 
 def _matching(

@@ -25,6 +25,7 @@ from planner.changes import (
 )
 from planner.compare import Candidate, Comparer, Comparison, conflict_text, overall_cause
 from planner.decide import Case, Compared, Decision, Fate, Nature, Row, decide
+from planner.named import spelling
 from planner.planned import Planned
 from planner.render import Scopes
 from planner.resolve import (
@@ -36,14 +37,14 @@ from planner.resolve import (
     with_secrets,
 )
 from planner.standing import ALLOW_DESTROY, Fates, nature, seen
-from planner.units import is_workload
+from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import references, values
 from providers.builtin import Served
 from providers.capi import CLUSTER, TOPOLOGY_OWNED
 from providers.registry import rules
 from providers.secrets import sensitive_paths
 from state.fingerprint import fingerprint, watched_paths
-from state.live import Observation, Present, Unreadable
+from state.live import Absent, Observation, Present, Unreadable
 from state.recorded import Records
 from state.resource import JsonObject, Resource, ResourceId, canonical, digest
 
@@ -75,6 +76,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     unread: set[ResourceId] = set()
     """Those of the blocked that could not be read, or that need one which could not."""
     refused: dict[ResourceId, str] = {}
+    phantoms: list[Planned] = []
+    """The held objects as they would be planned, for what waits for them (planner.held)."""
     ignored: int = 0
     unchanged: int = 0
 
@@ -159,6 +162,7 @@ class Worker:
         if naming is not None and naming.blocked:
             why = f"its template name: {naming.blocked}"
             self._blocked(id_, resource.unit, why, out, unread=True)
+            self._phantom(resource, out)
             return
         row = decide(self._case(id_, resource.unit, live, comparison, desired=True))
         if comparison is not None:
@@ -175,6 +179,7 @@ class Worker:
                 )
             if comparison.denied and row.then is not Decision.REPLACE:
                 self._refused(id_, resource, f"the server refuses it: {comparison.denied}", out)
+                self._phantom(resource, out, comparison.after)
                 return
         match row.then:
             case Decision.NOOP:
@@ -183,8 +188,10 @@ class Worker:
                 reason = live.reason if isinstance(live, Unreadable) else row.reason
                 unread = isinstance(live, Unreadable)
                 self._blocked(id_, resource.unit, reason, out, unread=unread)
+                self._phantom(resource, out)
             case Decision.REFUSED:
                 self._refused(id_, resource, row.reason + _owner_note(live, row), out)
+                self._phantom(resource, out, comparison.after if comparison else None)
             case Decision.CREATE:
                 self._create(resource, naming, out)
             case Decision.REPLACE:
@@ -200,6 +207,11 @@ class Worker:
         served = self._served(resource.id)
         if served is None:
             why = f"no server knows {resource.version} {resource.id.kind}, and no CRD in Git does"
+            self._blocked(resource.id, resource.unit, why, out, unread=False)
+            self._phantom(resource, out)
+            return
+        if self._homeless(resource):
+            why = f"there is no Cluster {resource.unit.removesuffix(ADDONS)}, in Git or live"
             self._blocked(resource.id, resource.unit, why, out, unread=False)
             return
         body = desired_body(resource, self._context.fleet)
@@ -287,8 +299,10 @@ class Worker:
             case Decision.BLOCKED:
                 reason = live.reason if isinstance(live, Unreadable) else row.reason
                 self._blocked(id_, unit, reason, out, unread=isinstance(live, Unreadable))
+                self._phantom_removal(id_, unit, live, out)
             case Decision.REFUSED:
                 self._refuse_removal(id_, unit, out)
+                self._phantom_removal(id_, unit, live, out)
             case Decision.FORGET:
                 out.planned.append(
                     Planned(change=self._forget(id_, unit, row), after=None, live=None)
@@ -338,7 +352,7 @@ class Worker:
 
     def _refuse_removal(self, id_: ResourceId, unit: str, out: Outcome) -> None:
         out.refused[id_] = "its removal is not allowed"
-        hint = f"restore it, or allow it with --allow-destroy {id_.qualified_name}"
+        hint = f"restore it, or allow it with --allow-destroy {spelling(id_)}"
         if id_.group_kind == CLUSTER:
             hint += f', or with the annotation {ALLOW_DESTROY}: "true" applied beforehand'
         out.findings.append(
@@ -423,6 +437,44 @@ class Worker:
             resource_version=live.resource_version
             if sensitive and not live.metadata.generation
             else "",
+        )
+
+    def _homeless(self, resource: Resource) -> bool:
+        """An add-on of a cluster that is neither declared nor there: a typo in its annotation."""
+        if not is_workload(resource.id.cluster):
+            return False
+        cluster = cluster_of_unit(resource.unit)
+        return (
+            cluster is not None
+            and cluster not in self._desired
+            and isinstance(self._context.observe(cluster), Absent)
+        )
+
+    def _phantom_removal(self, id_: ResourceId, unit: str, live: Observation, out: Outcome) -> None:
+        if isinstance(live, Present):
+            change = self._removal(id_, live, unit, Verb.DELETE, "held back")
+            out.phantoms.append(Planned(change=change, after=None, live=live, phantom=True))
+
+    def _phantom(self, resource: Resource, out: Outcome, after: JsonObject | None = None) -> None:
+        """A held object of Git, so that the order can say what waits for it."""
+        served = self._served(resource.id) or Served("", bool(resource.id.namespace))
+        body = desired_body(resource, self._context.fleet)
+        change = self._change(
+            resource,
+            body,
+            served,
+            verb=Verb.UPDATE,
+            precondition=MustBeAbsent(),
+            confidence=Confidence.STATIC,
+        )
+        live = self._context.observe(resource.id)
+        out.phantoms.append(
+            Planned(
+                change=change,
+                after=after or body,
+                live=live if isinstance(live, Present) else None,
+                phantom=True,
+            )
         )
 
     def _blocked(
