@@ -15,11 +15,11 @@ from planner.apply import Run, Settings, action_key
 from planner.approval import check as check_approval
 from planner.changes import ActionId, Change, MustBe, Plan, Verb
 from planner.facts import FactReader
+from planner.outcome import body_digest
 from planner.plan import Inputs, Options, make_plan
 from planner.planfile import Envelope
 from planner.version import VERSION
 from planner.waits import Waiter
-from planner.work import body_digest
 from planner.workspace import Workspace
 from planner.write import Writer, Written
 from providers.builtin import KINDS, Served

@@ -192,7 +192,7 @@ class Run:
 
     def _refused(self, action: ActionId, error: ClusterformError) -> None:
         self._errors[action] = error
-        if error.code == "lock-lost":
+        if error.code == "lock-lost" and not self._stopped:
             self._stop(events.LockLost())
         message = error.brief + (f": {' '.join(error.detail.split())}" if error.detail else "")
         self._emit(events.Failed(action=str(action), code=error.code, message=message))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from planner.changes import ActionId, Change, Cleared, Graph, Unit, Verb
-from planner.work import cleared as as_candidate
+from planner.outcome import cleared as as_candidate
 from state.resource import canonical, digest
 
 

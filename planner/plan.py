@@ -29,15 +29,18 @@ from planner.edges import World
 from planner.facts import FactReader
 from planner.impact import with_impact
 from planner.load import Loaded
+from planner.outcome import Context, Outcome
 from planner.planned import Planned
 from planner.refresh import KubeFleet, Reader, Wanted
 from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
 from planner.resolve import FLEET_LABEL, Naming, Resolver, Reveal, resolved
 from planner.rotation import describe_rotations, trigger
 from planner.select import Selector
+from planner.standing import Fates
 from planner.targets import cut, only
 from planner.units import assign, is_workload
-from planner.work import Context, Outcome, Worker
+from planner.unwanted import Unwanted
+from planner.work import Declared
 from providers.capi import CLUSTER
 from providers.registry import rules
 from state.errors import ClusterformError
@@ -203,12 +206,20 @@ class _Planning:
         unit_of: Mapping[ResourceId, str],
     ) -> None:
         wanted = {r.id for r in physical}
-        worker = Worker(self._context(), wanted)
-        worker.compare_all(physical, names, self._in_threads, self.out)
+        context = self._context()
+        fates = Fates(
+            fleet=context.fleet,
+            observe=context.observe,
+            desired=wanted,
+            named=context.named,
+            destroy_clusters=context.destroy_clusters,
+        )
+        Declared(context, fates, wanted).compare_all(physical, names, self._in_threads, self.out)
         gone = {p.id for p in self._owned_elsewhere(wanted)}
         gone |= {id_ for id_ in self.inputs.records if id_ not in wanted}
+        unwanted = Unwanted(context, fates)
         for id_ in sorted(gone):
-            worker.undesired(id_, unit_of.get(id_, id_.cluster), self.out)
+            unwanted.decide(id_, unit_of.get(id_, id_.cluster), self.out)
 
     def _context(self) -> Context:
         runner = DryRunner(self.reader.client, self.scopes, enabled=self.options.refresh != "off")

@@ -15,7 +15,6 @@ from planner.changes import (
     AfterAction,
     Cause,
     Change,
-    Cleared,
     Confidence,
     Finding,
     MustBe,
@@ -23,83 +22,35 @@ from planner.changes import (
     Precondition,
     Verb,
 )
-from planner.compare import Candidate, Comparer, Comparison, conflict_text, overall_cause
-from planner.decide import Case, Compared, Decision, Fate, Nature, Row, decide
-from planner.named import spelling
+from planner.compare import Candidate, Comparison, conflict_text, overall_cause
+from planner.decide import Compared, Decision, Fate, Row, decide
+from planner.outcome import Context, Decider, Outcome, cleared
 from planner.planned import Planned
-from planner.render import Scopes
 from planner.resolve import (
     FLEET_LABEL,
     Naming,
-    Observe,
-    Reveal,
     desired_body,
     with_secrets,
 )
-from planner.standing import ALLOW_DESTROY, Fates, nature, seen
+from planner.standing import Fates
 from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import references, values
 from providers.builtin import Served
-from providers.capi import CLUSTER, TOPOLOGY_OWNED
 from providers.registry import rules
 from providers.secrets import sensitive_paths
 from state.fingerprint import fingerprint, watched_paths
 from state.live import Absent, Observation, Present, Unreadable
-from state.recorded import Records
-from state.resource import JsonObject, Resource, ResourceId, canonical, digest
-
-
-class Context(msgspec.Struct, kw_only=True):
-    """What is the same for all objects of one plan."""
-
-    fleet: str
-    observe: Observe
-    reveal: Reveal
-    records: Records
-    scopes: Scopes
-    comparer: Comparer
-    named: Collection[ResourceId] = ()
-    """Objects whose removal was asked for by name on the command line."""
-    destroy_clusters: str = "deny"
-    commit: str = ""
-
-
-class Outcome(msgspec.Struct, kw_only=True):
-    """The result for a set of objects."""
-
-    planned: list[Planned] = []
-    findings: list[Finding] = []
-    cleared: list[tuple[str, Cleared]] = []
-    """(unit, candidate) that a dry-run proved to be a no-op."""
-    blocked: dict[ResourceId, str] = {}
-    """Objects that nothing is planned for, and why; what needs them is blocked too."""
-    unread: set[ResourceId] = set()
-    """Those of the blocked that could not be read, or that need one which could not."""
-    refused: dict[ResourceId, str] = {}
-    phantoms: list[Planned] = []
-    """The held objects as they would be planned, for what waits for them (planner.held)."""
-    ignored: int = 0
-    unchanged: int = 0
-
+from state.resource import JsonObject, Resource, ResourceId, canonical
 
 InThreads = Callable[[Callable[[Candidate], Comparison], list[Candidate]], Iterable[Comparison]]
 
 
-class Worker:
+class Declared(Decider):
     """Decides object by object. Fates of clusters are computed once, on demand."""
 
-    def __init__(self, context: Context, desired: Collection[ResourceId]) -> None:
-        self._context = context
+    def __init__(self, context: Context, fates: Fates, desired: Collection[ResourceId]) -> None:
+        super().__init__(context, fates)
         self._desired = desired
-        self._fates = Fates(
-            fleet=context.fleet,
-            observe=context.observe,
-            desired=desired,
-            named=context.named,
-            destroy_clusters=context.destroy_clusters,
-        )
-
-    # ------------------------------------------------------------------ desired objects
 
     def compare_all(
         self,
@@ -287,112 +238,7 @@ class Worker:
         out.planned.append(Planned(change=removal, after=None, live=live))
         out.planned.append(Planned(change=create, after=body, live=live))
 
-    # ------------------------------------------------------------------ what Git does not have
-
-    def undesired(self, id_: ResourceId, unit: str, out: Outcome) -> None:
-        """Plan an object that is live or recorded, and not in Git."""
-        live = self._context.observe(id_)
-        if isinstance(live, Present) and TOPOLOGY_OWNED in live.labels:
-            return  # made by a topology controller that copied our label
-        row = decide(self._case(id_, unit, live, None, desired=False))
-        match row.then:
-            case Decision.BLOCKED:
-                reason = live.reason if isinstance(live, Unreadable) else row.reason
-                self._blocked(id_, unit, reason, out, unread=isinstance(live, Unreadable))
-                self._phantom_removal(id_, unit, live, out)
-            case Decision.REFUSED:
-                self._refuse_removal(id_, unit, out)
-                self._phantom_removal(id_, unit, live, out)
-            case Decision.FORGET:
-                out.planned.append(
-                    Planned(change=self._forget(id_, unit, row), after=None, live=None)
-                )
-            case Decision.DELETE | Decision.PRUNE:
-                assert isinstance(live, Present)
-                verb = Verb.PRUNE if row.then is Decision.PRUNE else Verb.DELETE
-                reason = "named on the command line" if id_ in self._context.named else row.reason
-                change = self._removal(id_, live, unit, verb, reason)
-                out.planned.append(Planned(change=change, after=None, live=live))
-            case _:
-                pass
-
-    def _removal(
-        self, id_: ResourceId, live: Present, unit: str, verb: Verb, reason: str
-    ) -> Change:
-        served = self._served(id_) or Served("", bool(id_.namespace))
-        recorded = self._context.records.get(id_)
-        return Change(
-            action=ActionId(id_),
-            version=live.version,
-            plural=served.plural,
-            namespaced=served.namespaced,
-            unit=unit,
-            verb=verb,
-            precondition=self._ours(live),
-            reason=reason,
-            logical=recorded.logical if recorded else "",
-        )
-
-    def _ours(self, live: Present) -> MustBe:
-        """A delete needs the same object, still ours: its label and its owners are compared."""
-        label = ("f:metadata", "f:labels", f"f:{FLEET_LABEL}")
-        return MustBe(uid=live.uid, fingerprint=fingerprint(live, (label,)))
-
-    def _forget(self, id_: ResourceId, unit: str, row: Row) -> Change:
-        recorded = self._context.records[id_]
-        return Change(
-            action=ActionId(id_),
-            version=recorded.version,
-            plural="",
-            namespaced=bool(id_.namespace),
-            unit=unit,
-            verb=Verb.FORGET,
-            reason=row.reason,
-        )
-
-    def _refuse_removal(self, id_: ResourceId, unit: str, out: Outcome) -> None:
-        out.refused[id_] = "its removal is not allowed"
-        hint = f"restore it, or allow it with --allow-destroy {spelling(id_)}"
-        if id_.group_kind == CLUSTER:
-            hint += f', or with the annotation {ALLOW_DESTROY}: "true" applied beforehand'
-        out.findings.append(
-            Finding(
-                kind="refused",
-                summary=f"{id_} is not in Git any more, and nothing allows to destroy it",
-                unit=unit,
-                hint=hint,
-            )
-        )
-
-    # ------------------------------------------------------------------ the cell of an object
-
-    def _case(
-        self,
-        id_: ResourceId,
-        unit: str,
-        live: Observation,
-        comparison: Comparison | None,
-        *,
-        desired: bool,
-    ) -> Case:
-        fate = self._fates.of_unit(unit)
-        kind = nature(rules(id_.group, id_.kind))
-        if is_workload(id_.cluster) and fate is Fate.GOES:
-            kind = Nature.CASCADED  # an add-on goes with the cluster that it lives in
-        return Case(
-            desired=desired,
-            seen=seen(live, self._context.fleet),
-            recorded=id_ in self._context.records,
-            compared=comparison.compared if comparison else Compared.NOT_COMPARED,
-            nature=kind,
-            fate=fate,
-            permitted=self._fates.permitted(id_, live),
-        )
-
     # ------------------------------------------------------------------ pieces
-
-    def _served(self, id_: ResourceId) -> Served | None:
-        return self._context.scopes.get(id_.cluster, id_.group_kind)
 
     def _change(
         self,
@@ -450,11 +296,6 @@ class Worker:
             and isinstance(self._context.observe(cluster), Absent)
         )
 
-    def _phantom_removal(self, id_: ResourceId, unit: str, live: Observation, out: Outcome) -> None:
-        if isinstance(live, Present):
-            change = self._removal(id_, live, unit, Verb.DELETE, "held back")
-            out.phantoms.append(Planned(change=change, after=None, live=live, phantom=True))
-
     def _phantom(self, resource: Resource, out: Outcome, after: JsonObject | None = None) -> None:
         """A held object of Git, so that the order can say what waits for it."""
         served = self._served(resource.id) or Served("", bool(resource.id.namespace))
@@ -476,19 +317,6 @@ class Worker:
                 phantom=True,
             )
         )
-
-    def _blocked(
-        self, id_: ResourceId, unit: str, reason: str, out: Outcome, *, unread: bool
-    ) -> None:
-        """Nothing is planned for it: it, or what decides it, was not read or stands in the way."""
-        out.blocked[id_] = reason
-        fate = self._fates.of_unit(unit)
-        if fate is Fate.REFUSED:
-            return  # the refusal of its Cluster says it for all of them
-        kind = "unreadable" if unread or fate is Fate.UNKNOWN else "blocked"
-        if kind == "unreadable":
-            out.unread.add(id_)
-        out.findings.append(Finding(kind=kind, summary=f"{id_}: {reason}", unit=unit))
 
     def _refused(self, id_: ResourceId, resource: Resource, reason: str, out: Outcome) -> None:
         out.refused[id_] = reason
@@ -515,15 +343,3 @@ def _owner_note(live: Observation, row: Row) -> str:
     if row.name == "another fleet's" and isinstance(live, Present):
         return f": {live.labels.get(FLEET_LABEL)}"
     return ""
-
-
-def cleared(change: Change) -> Cleared:
-    """What a candidate counts as in its unit's digest."""
-    return Cleared(action=change.action, verb=change.verb, body_digest=body_digest(change))
-
-
-def body_digest(change: Change) -> str:
-    """Digest of what would be sent, secrets by their source; `""` for deletes."""
-    if change.deletes or change.verb is Verb.FORGET:
-        return ""
-    return digest(bytes(change.body), canonical(change.secrets))

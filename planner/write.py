@@ -23,6 +23,7 @@ from planner.changes import (
 from planner.facts import FactReader
 from planner.impact import LiveClusters, impact_of
 from planner.ssa import merged, says, split_conflicts
+from planner.units import cluster_of_unit, cluster_unit
 from providers.base import Effect, references, value
 from providers.builtin import Served
 from providers.capi import CLONED_FROM
@@ -263,12 +264,14 @@ class Writer:
         found = self._read(change)
         if isinstance(found, Absent):
             return Written(note="was gone already")
-        self._facts.forget(change.unit)
-        around = self._facts.around(change.unit)
-        if around.unreadable:
-            raise ClusterformError("api-unavailable", around.unreadable, where=str(change.id))
-        users = [m for m in around.machine_sets if _refers(m, change.id) and _has_machines(m)]
-        users += [m for m in around.infra_machines if _cloned(m, change.id)]
+        users: list[JsonObject] = []
+        for unit in self._units_around(change):
+            self._facts.forget(unit)
+            around = self._facts.around(unit)
+            if around.unreadable:
+                raise ClusterformError("api-unavailable", around.unreadable, where=str(change.id))
+            users += [m for m in around.machine_sets if _refers(m, change.id) and _has_machines(m)]
+            users += [m for m in around.infra_machines if _cloned(m, change.id)]
         if users:
             first = f"{users[0].get('kind')} {users[0]['metadata']['name']}"
             raise ClusterformError(
@@ -277,6 +280,16 @@ class Writer:
                 hint="the next apply prunes it once nothing is made from it any more",
             )
         return self._delete(change)
+
+    def _units_around(self, change: Change) -> list[str]:
+        """Where users of a template may be: its cluster, or any of its namespace."""
+        if cluster_of_unit(change.unit) is not None:
+            return [change.unit]
+        return [
+            cluster_unit(c.id.cluster, c.id.namespace, c.id.name)
+            for c in self._clusters(change.id.cluster)
+            if c.id.namespace == change.id.namespace
+        ]
 
     # ------------------------------------------------------------------ pieces
 

@@ -1,0 +1,83 @@
+"""Objects that are live or recorded and not in Git: deleted, pruned, forgotten, or refused.
+
+Only what is ours by label and entry is ever deleted (docs/semantics.md 3, 8, 18, 32).
+"""
+
+from __future__ import annotations
+
+from planner.changes import (
+    ActionId,
+    Change,
+    Finding,
+    Verb,
+)
+from planner.decide import Decision, Row, decide
+from planner.named import spelling
+from planner.outcome import Decider, Outcome
+from planner.planned import Planned
+from planner.standing import ALLOW_DESTROY
+from providers.capi import CLUSTER, TOPOLOGY_OWNED
+from state.live import Observation, Present, Unreadable
+from state.resource import ResourceId
+
+
+class Unwanted(Decider):
+    """Decides what happens to one object that Git does not have."""
+
+    def decide(self, id_: ResourceId, unit: str, out: Outcome) -> None:
+        """Plan an object that is live or recorded, and not in Git."""
+        live = self._context.observe(id_)
+        if isinstance(live, Present) and TOPOLOGY_OWNED in live.labels:
+            return  # made by a topology controller that copied our label
+        row = decide(self._case(id_, unit, live, None, desired=False))
+        match row.then:
+            case Decision.BLOCKED:
+                reason = live.reason if isinstance(live, Unreadable) else row.reason
+                self._blocked(id_, unit, reason, out, unread=isinstance(live, Unreadable))
+                self._phantom_removal(id_, unit, live, out)
+            case Decision.REFUSED:
+                self._refuse_removal(id_, unit, out)
+                self._phantom_removal(id_, unit, live, out)
+            case Decision.FORGET:
+                out.planned.append(
+                    Planned(change=self._forget(id_, unit, row), after=None, live=None)
+                )
+            case Decision.DELETE | Decision.PRUNE:
+                assert isinstance(live, Present)
+                verb = Verb.PRUNE if row.then is Decision.PRUNE else Verb.DELETE
+                reason = "named on the command line" if id_ in self._context.named else row.reason
+                change = self._removal(id_, live, unit, verb, reason)
+                out.planned.append(Planned(change=change, after=None, live=live))
+            case _:
+                pass
+
+    def _forget(self, id_: ResourceId, unit: str, row: Row) -> Change:
+        recorded = self._context.records[id_]
+        return Change(
+            action=ActionId(id_),
+            version=recorded.version,
+            plural="",
+            namespaced=bool(id_.namespace),
+            unit=unit,
+            verb=Verb.FORGET,
+            reason=row.reason,
+        )
+
+    def _refuse_removal(self, id_: ResourceId, unit: str, out: Outcome) -> None:
+        out.refused[id_] = "its removal is not allowed"
+        hint = f"restore it, or allow it with --allow-destroy {spelling(id_)}"
+        if id_.group_kind == CLUSTER:
+            hint += f', or with the annotation {ALLOW_DESTROY}: "true" applied beforehand'
+        out.findings.append(
+            Finding(
+                kind="refused",
+                summary=f"{id_} is not in Git any more, and nothing allows to destroy it",
+                unit=unit,
+                hint=hint,
+            )
+        )
+
+    def _phantom_removal(self, id_: ResourceId, unit: str, live: Observation, out: Outcome) -> None:
+        if isinstance(live, Present):
+            change = self._removal(id_, live, unit, Verb.DELETE, "held back")
+            out.phantoms.append(Planned(change=change, after=None, live=live, phantom=True))
