@@ -18,6 +18,7 @@ spec:
       paths: [crds, clusters]
   guards: {{maxMachinesReplaced: 1000000}}
 """
+TEAMS = 50
 PER_CLUSTER = 12
 
 
@@ -26,27 +27,62 @@ def make(root: Path, clusters: int, *, workers: int = 3, pools: int = 2) -> int:
     (root / "crds").mkdir(parents=True)
     shutil.copy(ROOT / "tests" / "support" / "crds.yaml", root / "crds")
     (root / "clusterform.yaml").write_text(FLEET.format())
-    for number in range(clusters):
-        team = f"team-{number % 50:02d}"
+    _git(root, "init", "-q", "-b", "main")
+    return add(root, 0, clusters, workers=workers, pools=pools)
+
+
+def add(root: Path, first: int, last: int, *, workers: int = 3, pools: int = 2) -> int:
+    """Clusters `first` to `last` (not included) of a fleet, committed; returns their objects."""
+    for number in range(first, last):
+        team, name = names(number)
         folder = root / "clusters" / team
         folder.mkdir(parents=True, exist_ok=True)
-        text = cluster(team, f"c{number:05d}", workers=workers, pools=pools)
-        (folder / f"c{number:05d}.yaml").write_text(text)
-    namespaces = [f"team-{n:02d}" for n in range(min(50, clusters))]
+        text = cluster(team, name, workers=workers, pools=pools)
+        (folder / f"{name}.yaml").write_text(text)
     (root / "clusters" / "namespaces.yaml").write_text(
         "---\n".join(
-            f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {n}}}\n" for n in namespaces
+            f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: team-{n:02d}}}\n"
+            for n in range(min(TEAMS, last))
         )
     )
-    _git(root, "init", "-q", "-b", "main")
     commit(root)
-    return clusters * (6 + 3 * pools)
+    return (last - first) * (6 + 3 * pools)
+
+
+def names(number: int) -> tuple[str, str]:
+    """Namespace and name of a cluster."""
+    return f"team-{number % TEAMS:02d}", f"c{number:05d}"
+
+
+def change(root: Path, clusters: int) -> int:
+    """Change 1 % of the objects in Git and commit: data of a ConfigMap, replicas of a pool."""
+    chosen = one_percent(clusters)
+    for position, number in enumerate(chosen):
+        team, name = names(number)
+        path = root / "clusters" / team / f"{name}.yaml"
+        before, after = ("  replicas: 3\n  rollout", "  replicas: 4\n  rollout")
+        if position % 2 == 0:
+            before, after = ("tier: gold", "tier: silver")
+        path.write_text(path.read_text().replace(before, after, 1))
+    commit(root)
+    return len(chosen)
+
+
+def one_percent(clusters: int) -> list[int]:
+    """Clusters in which one object changes, spread evenly: 1 % of all objects, at least one."""
+    count = max(1, clusters * PER_CLUSTER // 100)
+    return sorted({position * clusters // count for position in range(count)})
 
 
 def commit(root: Path) -> None:
     """Commit everything."""
     _git(root, "add", "-A")
     _git(root, "-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "-qm", "fleet")
+
+
+def undo(root: Path) -> None:
+    """Take the last commit back."""
+    _git(root, "reset", "-q", "--hard", "HEAD~1")
 
 
 def _git(root: Path, *arguments: str) -> None:

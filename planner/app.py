@@ -28,14 +28,14 @@ from providers.kube.client import KubeClient
 from state.errors import ClusterformError
 from state.journal import Run as JournalRun
 from state.live import Present
-from state.lock import LEASE_SECONDS, LeaseLock
+from state.lock import LEASE_SECONDS, FleetLock, LeaseLock
 from state.recorded import Recorded, Records
 from state.records import RunSummary
 from state.resource import ResourceId, SecretRef, split_api_version
 
 TOOL = f"clusterform {VERSION}"
 LEASE_VARIABLE = "CLUSTERFORM_LEASE_SECONDS"
-"""Environment variable: the length of the lock's lease, 10 to 3600 seconds (default 60)."""
+"""Environment variable: the length of the lock's lease, 2 to 3600 seconds (default 60)."""
 
 
 def plan(workspace: Workspace, options: Options | None = None) -> Plan:
@@ -239,24 +239,16 @@ class _Application:
         refs = {ref for c in self.plan.writes for _, ref in c.secrets}
         return {ref: self.workspace.reveal(ref) for ref in refs}
 
-    def _acquire(self) -> LeaseLock:
-        """The lock of the fleet, on its first management cluster."""
-        management = next(self.workspace.managements())
-        ids = self.workspace.ids
-        lock = LeaseLock(
-            self.workspace.store(management),
-            self.plan.basis.fleet,
-            f"{ids.who} pid {os.getpid()}",
-            self.run,
-            self.workspace.lock_clock(),
-            _lease_seconds(),
-        )
-        lock.acquire(wait=self.options.lock_timeout, sleep=ids.sleep)
+    def _acquire(self) -> FleetLock:
+        """The lock of the fleet, on all of its management clusters."""
+        lock = fleet_lock(self.workspace, self.run, f"pid {os.getpid()}", seconds=_lease_seconds())
+        lock.acquire(wait=self.options.lock_timeout, sleep=self.workspace.ids.sleep)
+        self.workspace.kube.guard(lock.holds)
         return lock
 
     def _execute(
         self,
-        lock: LeaseLock,
+        lock: FleetLock,
         secrets: dict[SecretRef, str],
         before: dict[ActionId, Written],
         open_intents: frozenset[ActionId],
@@ -265,7 +257,7 @@ class _Application:
         started = ids.wall()
         _, records = self.workspace.records()
         records = self._grown(records)
-        self._write_records(records, lock.epoch, None)
+        self._write_records(records, lock, None)
         run = Run(
             run=self.run,
             plan=self.plan,
@@ -304,7 +296,7 @@ class _Application:
             not_started=finished.count("not-started"),
         )
         if lock.holds():
-            self._write_records(self._shrunk(records, finished), lock.epoch, summary)
+            self._write_records(self._shrunk(records, finished), lock, summary)
         self.workspace.journal.finish(self.run, ids.wall(), outcome)
         return finished
 
@@ -315,7 +307,7 @@ class _Application:
             if c.deletes and isinstance(c.precondition, MustBe)
         }
 
-    def _writer(self, secrets: dict[SecretRef, str], lock: LeaseLock) -> Writer:
+    def _writer(self, secrets: dict[SecretRef, str], lock: FleetLock) -> Writer:
         following = {
             ActionId(c.id, c.action.step - 1): c for c in self.plan.writes if c.action.step
         }
@@ -400,10 +392,48 @@ class _Application:
             at=self.workspace.ids.wall(),
         )
 
-    def _write_records(self, records: Records, epoch: int, run: RunSummary | None) -> None:
+    def _write_records(self, records: Records, lock: FleetLock, run: RunSummary | None) -> None:
         for management in self.workspace.managements():
             mine = {i: r for i, r in records.items() if i.cluster.partition("/")[0] == management}
-            self.workspace.record_store(management).write(mine, epoch=epoch, run=run)
+            store = self.workspace.record_store(management)
+            store.write(mine, epoch=lock.epoch(management), run=run)
+
+
+def fleet_lock(
+    workspace: Workspace, run: str, process: str, *, seconds: int = LEASE_SECONDS
+) -> FleetLock:
+    """The lock of a fleet, not yet taken. `process` tells holders of one user apart."""
+    who = workspace.ids.who
+    return FleetLock(
+        {
+            management: LeaseLock(
+                workspace.store(management),
+                workspace.fleet_name,
+                f"{who} {process}",
+                run,
+                workspace.lock_clock(),
+                seconds,
+                alive=lambda holder: _alive(holder, workspace.ids.host),
+            )
+            for management in workspace.managements()
+        }
+    )
+
+
+def _alive(holder: str, host: str) -> bool:
+    """A holder on this machine is dead when its process is; elsewhere nobody can tell."""
+    user, _, pid = holder.partition(" pid ")
+    if not user.endswith(f"@{host}") or not pid.isdigit():
+        return True
+    if int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def lookup_of(client: KubeClient, id_: ResourceId) -> tuple[str, Served] | None:

@@ -21,7 +21,7 @@ from planner.write import Writer, Written
 from providers.base import Health
 from state.errors import ClusterformError
 from state.journal import Journal
-from state.lock import LeaseLock
+from state.lock import FleetLock
 from state.resource import JsonObject
 
 RENEWALS = 6
@@ -65,7 +65,7 @@ class Run:
         writer: Writer,
         waiter: Waiter,
         journal: Journal,
-        lock: LeaseLock,
+        lock: FleetLock,
         emit: Callable[[events.Event], None],
         wall: Callable[[], float],
         steady: Callable[[], float],
@@ -104,6 +104,7 @@ class Run:
         self._in_flight = 0
         self._unsettled: list[str] = []
         self._stopped = False
+        self._renewed = 0.0
 
     def interrupt(self) -> None:
         """Stop starting; safe to call from a signal handler and from other threads."""
@@ -116,7 +117,7 @@ class Run:
             events.RunStarted(
                 run=self._run,
                 fleet=self._plan.basis.fleet,
-                epoch=self._lock.epoch,
+                epoch=self._lock.highest_epoch,
                 actions=len(self._changes),
                 resumed=bool(self.results) or bool(self._open_intents),
             )
@@ -135,7 +136,7 @@ class Run:
 
     def _loop(self, started: float) -> None:
         self._follow(self._schedule.start())
-        renewed = polled = self._steady()
+        polled = self._renewed = self._steady()
         while not self._over:
             now = self._steady()
             if self._interrupted.is_set() and not self._stopped:
@@ -146,9 +147,7 @@ class Run:
                 self._settings = msgspec.structs.replace(self._settings, timeout=0.0)
                 self._stop(events.Interrupted())
                 continue
-            if now - renewed > self._lock.seconds / RENEWALS:
-                renewed = now
-                self._renew()
+            self._renew()
             if not self._take_results() and self._in_flight == 0:
                 self._idle()
             if len(self._waiter) and self._steady() - polled >= self._settings.poll:
@@ -222,7 +221,7 @@ class Run:
                     pass
 
     def _poll(self) -> None:
-        for wait, state, over in self._waiter.poll():
+        for wait, state, over in self._waiter.poll(self._renew):
             resource, milestone = wait
             if not over:
                 self._emit(
@@ -249,12 +248,19 @@ class Run:
         self._follow(self._schedule.interrupt())
 
     def _renew(self) -> None:
-        """A lost lease ends the run; a failed request is tried again while there is time."""
+        """Renew when it is time; also between two looks, which may be slow.
+
+        A lost lease ends the run; a failed request is tried again while there is time.
+        """
+        now = self._steady()
+        if self._stopped or now - self._renewed <= self._lock.seconds / RENEWALS:
+            return
+        self._renewed = now
         try:
             held = self._lock.renew()
         except ClusterformError:
             held = self._lock.holds()
-        if not held and not self._stopped:
+        if not held:
             self._stop(events.LockLost())
 
     # ------------------------------------------------------------------ workers

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from planner.units import cluster_of_unit
-from providers.base import Fact, value
+from providers.base import Fact, references, value
 from providers.builtin import Served
 from providers.capi import (
+    CLONED_FROM,
     CLUSTER,
     CLUSTER_CLASS,
     CLUSTER_NAME,
@@ -22,9 +23,11 @@ from providers.capi import (
     GROUP,
     MACHINE_DEPLOYMENT,
     MACHINE_POOL,
+    MACHINE_SET,
 )
 from providers.controlplane import KUBEADM
 from providers.kube.client import ApiError, KubeClient
+from providers.registry import rules
 from state.live import Present
 from state.resource import JsonObject, ResourceId, split_api_version
 
@@ -78,6 +81,34 @@ class FactReader:
             machines += around.machines
         return Fact(machines=tuple(machines))
 
+    def users_of(self, template: ResourceId) -> list[str]:
+        """What still refers to a template, in words; raises `ApiError` if that cannot be known.
+
+        Looked up anew: MachineSets with machines, machines cloned from it, and whatever else has a
+        reference to templates (ClusterClasses, health checks, the owners of machines).
+        """
+        client = self._client(template.cluster)
+        if client is None:
+            raise ApiError("api-unavailable", "its management cluster cannot be read")
+        users: list[str] = []
+        for group, kind in _REFERRERS:
+            users += [
+                f"{kind} {body['metadata']['name']}"
+                for body in self._in_namespace(client, template, group, kind)
+                if _refers(body, group, template) and _in_use(body)
+            ]
+        made = template.kind.removesuffix("Template")
+        for body in self._in_namespace(client, template, template.group, made):
+            annotations = body["metadata"].get("annotations") or {}
+            if annotations.get(CLONED_FROM) == template.name:
+                users.append(f"{made} {body['metadata']['name']}")
+        return users
+
+    def _in_namespace(
+        self, client: KubeClient, near: ResourceId, group: str, kind: str
+    ) -> list[JsonObject]:
+        return self._list(client, near.namespace, group, kind, selector="")
+
     def around(self, unit: str) -> Around:
         """Machine sets, machines and infrastructure machines of a cluster's unit."""
         found = self._around.get(unit)
@@ -91,7 +122,8 @@ class FactReader:
         if cluster is None or client is None:
             return Around(unreadable="its management cluster cannot be read")
         try:
-            machines = self._list(client, cluster, GROUP, "Machine")
+            selector = f"{CLUSTER_NAME}={cluster.name}"
+            machines = self._list(client, cluster.namespace, GROUP, "Machine", selector=selector)
             kinds = sorted(
                 {
                     (_group(ref), str(ref.get("kind")))
@@ -99,8 +131,12 @@ class FactReader:
                     if (ref := value(m, "spec.infrastructureRef"))
                 }
             )
-            infra = [m for group, kind in kinds for m in self._list(client, cluster, group, kind)]
-            sets = self._list(client, cluster, GROUP, "MachineSet")
+            infra = [
+                m
+                for group, kind in kinds
+                for m in self._list(client, cluster.namespace, group, kind, selector=selector)
+            ]
+            sets = self._list(client, cluster.namespace, GROUP, "MachineSet", selector=selector)
         except ApiError as error:
             return Around(unreadable=f"machines could not be read: {error.brief}")
         return Around(
@@ -108,7 +144,7 @@ class FactReader:
         )
 
     def _list(
-        self, client: KubeClient, cluster: ResourceId, group: str, kind: str
+        self, client: KubeClient, namespace: str, group: str, kind: str, *, selector: str
     ) -> list[JsonObject]:
         version = self._version(client, group)
         key = (client.cluster, version)
@@ -121,8 +157,8 @@ class FactReader:
             version,
             kind,
             served,
-            namespace=cluster.namespace,
-            selector=f"{CLUSTER_NAME}={cluster.name}",
+            namespace=namespace,
+            selector=selector,
         )
         return [present.body for present in found]
 
@@ -134,6 +170,26 @@ class FactReader:
                 versions.setdefault(split_api_version(version)[0], version)
             self._versions[client.cluster] = versions
         return versions.get(group, "")
+
+
+_REFERRERS = (
+    *((k.group, k.kind) for k in (CLUSTER_CLASS, MACHINE_DEPLOYMENT, MACHINE_POOL, MACHINE_SET)),
+    (GROUP, "MachineHealthCheck"),
+    (KUBEADM.group, KUBEADM.kind),
+)
+
+
+def _refers(body: JsonObject, group: str, template: ResourceId) -> bool:
+    kind = str(body.get("kind"))
+    id_ = ResourceId(template.cluster, group, kind, template.namespace, "")
+    return any(r.target == template for r in references(body, id_, rules(group, kind)))
+
+
+def _in_use(body: JsonObject) -> bool:
+    """A MachineSet without machines is history; everything else that refers counts."""
+    if body.get("kind") != MACHINE_SET.kind:
+        return True
+    return bool(value(body, "spec.replicas", 0) or value(body, "status.replicas", 0))
 
 
 def _group(reference: JsonObject) -> str:

@@ -6,7 +6,7 @@ deletes ordered and drift precise. Rebuilding loses nothing that a plan depends 
 
 from __future__ import annotations
 
-from planner.app import lookup_of
+from planner.app import fleet_lock, lookup_of
 from planner.decide import Seen
 from planner.refresh import Reader
 from planner.render import Scopes, declared_kinds
@@ -23,7 +23,6 @@ from state.errors import ClusterformError
 from state.fields import leaves, own_entry, trie, value_at
 from state.fingerprint import path_key
 from state.live import Absent, Observation, Present, Unreadable
-from state.lock import LeaseLock
 from state.recorded import Recorded, Records
 from state.resource import canonical, digest
 
@@ -46,20 +45,13 @@ def rebuild(workspace: Workspace) -> int:
     objects would be forgotten.
     """
     ids = workspace.ids
-    management = next(workspace.managements())
-    lock = LeaseLock(
-        workspace.store(management),
-        workspace.fleet_name,
-        f"{ids.who} state rebuild",
-        ids.run_id(),
-        workspace.lock_clock(),
-    )
+    lock = fleet_lock(workspace, ids.run_id(), "state rebuild")
     lock.acquire(wait=0, sleep=ids.sleep)
     try:
         records = _from_live(workspace)
         for name in workspace.managements():
             mine = {i: r for i, r in records.items() if i.cluster.partition("/")[0] == name}
-            workspace.record_store(name).write(mine, epoch=lock.epoch)
+            workspace.record_store(name).write(mine, epoch=lock.epoch(name))
     finally:
         lock.release()
     return len(records)

@@ -64,13 +64,16 @@ class Waiter:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def poll(self) -> Iterable[tuple[Wait, Readiness, bool]]:
+    def poll(self, between: Callable[[], None]) -> Iterable[tuple[Wait, Readiness, bool]]:
         """(wait, readiness, over) of every wait that is settled or whose message changed.
 
         `over` is True when the milestone was reached, is blocked, or its deadline has passed.
         """
         facts = FactReader(self._management)
         for wait, pending in list(self._pending.items()):
+            between()
+            if wait not in self._pending:
+                return  # the run was stopped meanwhile
             state = self._look(pending, facts)
             late = self._steady() - pending.since > wait[1].deadline
             over = state.health is not Health.WAITING or late

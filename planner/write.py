@@ -23,10 +23,8 @@ from planner.changes import (
 from planner.facts import FactReader
 from planner.impact import LiveClusters, impact_of
 from planner.ssa import merged, says, split_conflicts
-from planner.units import cluster_of_unit, cluster_unit
-from providers.base import Effect, references, value
+from providers.base import Effect
 from providers.builtin import Served
-from providers.capi import CLONED_FROM
 from providers.kube.client import ApiError, KubeClient
 from providers.registry import rules
 from providers.secrets import sensitive_paths
@@ -41,7 +39,7 @@ from state.fingerprint import (
     watched_paths,
 )
 from state.live import Absent, Present, Unreadable
-from state.resource import FieldPath, JsonObject, ResourceId, SecretRef, path_text
+from state.resource import FieldPath, JsonObject, SecretRef, path_text
 
 ATTEMPTS = 4
 """Re-reads of an object whose resourceVersion moved under a write: status is busy."""
@@ -264,32 +262,14 @@ class Writer:
         found = self._read(change)
         if isinstance(found, Absent):
             return Written(note="was gone already")
-        users: list[JsonObject] = []
-        for unit in self._units_around(change):
-            self._facts.forget(unit)
-            around = self._facts.around(unit)
-            if around.unreadable:
-                raise ClusterformError("api-unavailable", around.unreadable, where=str(change.id))
-            users += [m for m in around.machine_sets if _refers(m, change.id) and _has_machines(m)]
-            users += [m for m in around.infra_machines if _cloned(m, change.id)]
+        users = self._facts.users_of(change.id)
         if users:
-            first = f"{users[0].get('kind')} {users[0]['metadata']['name']}"
             raise ClusterformError(
                 "in-use",
-                f"{change.id} is still used by {first}",
+                f"{change.id} is still used by {users[0]}",
                 hint="the next apply prunes it once nothing is made from it any more",
             )
         return self._delete(change)
-
-    def _units_around(self, change: Change) -> list[str]:
-        """Where users of a template may be: its cluster, or any of its namespace."""
-        if cluster_of_unit(change.unit) is not None:
-            return [change.unit]
-        return [
-            cluster_unit(c.id.cluster, c.id.namespace, c.id.name)
-            for c in self._clusters(change.id.cluster)
-            if c.id.namespace == change.id.namespace
-        ]
 
     # ------------------------------------------------------------------ pieces
 
@@ -369,21 +349,3 @@ def _stale(change: Change, detail: str) -> ClusterformError:
 
 def _served(change: Change) -> Served:
     return Served(change.plural, change.namespaced)
-
-
-def _refers(body: JsonObject, template: ResourceId) -> bool:
-    id_ = ResourceId(
-        template.cluster, "cluster.x-k8s.io", str(body.get("kind")), template.namespace, ""
-    )
-    return any(r.target == template for r in references(body, id_, rules(id_.group, id_.kind)))
-
-
-def _has_machines(machine_set: JsonObject) -> bool:
-    return bool(value(machine_set, "spec.replicas", 0) or value(machine_set, "status.replicas", 0))
-
-
-def _cloned(infra_machine: JsonObject, template: ResourceId) -> bool:
-    annotations = infra_machine["metadata"].get("annotations") or {}
-    return annotations.get(CLONED_FROM) == template.name and template.kind == (
-        f"{infra_machine.get('kind')}Template"
-    )

@@ -7,7 +7,7 @@ written with the epoch that is current (docs/semantics.md 28).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -55,13 +55,16 @@ class LeaseLock:
         run: str,
         clock: Clock,
         seconds: int = LEASE_SECONDS,
+        alive: Callable[[str], bool] = lambda holder: bool(holder),
     ) -> None:
+        """`alive`: whether the holder of that name may still be running, as far as is known."""
         self._store = store
         self._name = lease_name(fleet)
         self._holder = holder
         self._run = run
         self._clock = clock
         self._seconds = seconds
+        self._alive = alive
         self._lease: JsonObject | None = None
         self._deadline = 0.0
         self.epoch = 0
@@ -69,7 +72,7 @@ class LeaseLock:
     def acquire(self, *, wait: float, sleep: Callable[[float], None]) -> None:
         """Take the lock or raise 'lock-held' with the holder, after `wait` seconds of trying.
 
-        A lock of the same run is taken over at once: that is how a resumed run comes back.
+        A lock of the same run is taken over once its holder is gone: that is how a run comes back.
         """
         end, pause = self._clock.steady() + wait, 0.5
         while True:
@@ -87,7 +90,7 @@ class LeaseLock:
         started = self._clock.steady()
         lease = self._store.read("Lease", self._name)
         found = info(lease)
-        if found is not None and found.holder and found.run != self._run:
+        if found is not None and found.holder and not self._may_take(found):
             return found
         epoch = (found.epoch if found else 0) + 1
         body = self._body(lease, epoch)
@@ -101,6 +104,12 @@ class LeaseLock:
         self._lease, self.epoch = written, epoch
         self._deadline = started + self._seconds * (1 - MARGIN)
         return None
+
+    def _may_take(self, found: LockInfo) -> bool:
+        """A run that comes back takes its own lock, but never from a process that still runs."""
+        if found.run != self._run:
+            return False
+        return found.expired(self._clock.wall()) or not self._alive(found.holder)
 
     def _body(self, lease: JsonObject | None, epoch: int) -> JsonObject:
         now = _timestamp(self._clock.wall())
@@ -156,6 +165,52 @@ class LeaseLock:
     def seconds(self) -> int:
         """The length of the lease."""
         return self._seconds
+
+
+class FleetLock:
+    """The locks of all management clusters of a fleet, held together; each has its own epoch."""
+
+    def __init__(self, locks: Mapping[str, LeaseLock]) -> None:
+        self._locks = dict(sorted(locks.items()))
+
+    def acquire(self, *, wait: float, sleep: Callable[[float], None]) -> None:
+        """Take all of them, always in the same order, or none: raises 'lock-held'."""
+        taken: list[LeaseLock] = []
+        try:
+            for lock in self._locks.values():
+                lock.acquire(wait=wait, sleep=sleep)
+                taken.append(lock)
+        except ClusterformError:
+            for lock in taken:
+                lock.release()
+            raise
+
+    def renew(self) -> bool:
+        """Extend all; False once one is lost for good."""
+        return all([lock.renew() for lock in self._locks.values()])
+
+    def holds(self) -> bool:
+        """A write may start anywhere in the fleet."""
+        return all(lock.holds() for lock in self._locks.values())
+
+    def release(self) -> None:
+        """Give all back."""
+        for lock in self._locks.values():
+            lock.release()
+
+    def epoch(self, management: str) -> int:
+        """The fencing number of one management cluster's records."""
+        return self._locks[management].epoch
+
+    @property
+    def highest_epoch(self) -> int:
+        """For people."""
+        return max(lock.epoch for lock in self._locks.values())
+
+    @property
+    def seconds(self) -> int:
+        """The length of the leases."""
+        return min(lock.seconds for lock in self._locks.values())
 
 
 def lease_name(fleet: str) -> str:

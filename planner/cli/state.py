@@ -90,7 +90,7 @@ def rebuild(settings: Global) -> int:
 def unlock(settings: Global, run: str) -> int:
     """Break the lock of a run that is dead. Its writes are refused from then on."""
     workspace = settings.workspace()
-    management = next(workspace.managements())
-    broken = lock.unlock(workspace.store(management), workspace.fleet_name, run)
-    click.echo(f"unlocked: {broken.holder} held it, epoch {broken.epoch}")
+    for management in workspace.managements():
+        broken = lock.unlock(workspace.store(management), workspace.fleet_name, run)
+        click.echo(f"unlocked {management}: {broken.holder} held it, epoch {broken.epoch}")
     return Exit.OK

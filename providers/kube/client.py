@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -72,6 +72,7 @@ class _Page(msgspec.Struct, frozen=True):
 
 _PAGE = msgspec.json.Decoder(_Page)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+_OBJECT: msgspec.json.Decoder[JsonObject] = msgspec.json.Decoder(dict[str, Any])
 
 
 class KubeClient:
@@ -79,6 +80,8 @@ class KubeClient:
 
     def __init__(self, cluster: str, transport: Transport, sleep: Callable[[float], None]) -> None:
         self.cluster = cluster
+        self.may_write: Callable[[], bool] | None = None
+        """When set, asked before every new attempt of a write: whether the lock still holds."""
         self._transport = transport
         self._sleep = sleep
 
@@ -93,7 +96,7 @@ class KubeClient:
         """
         group = split_api_version(version)[0]
         for raw in self._pages(_path(version, served, namespace), selector):
-            head = _ENVELOPE.decode(raw)
+            head = _understood(_ENVELOPE, raw)
             meta = head.metadata
             id_ = ResourceId(self.cluster, group, kind, meta.namespace, meta.name)
             yield Present(id=id_, version=version, metadata=meta, raw=bytes(raw))
@@ -104,7 +107,7 @@ class KubeClient:
             token = ""
             try:
                 while True:
-                    page = _PAGE.decode(self._get(path, selector, token).body)
+                    page = _understood(_PAGE, self._get(path, selector, token).body)
                     items += page.items
                     token = page.metadata.continue_
                     if not token:
@@ -141,7 +144,7 @@ class KubeClient:
             if error.code in ("api-no-kind", "api-not-found"):
                 return {}
             raise
-        resources = msgspec.json.decode(answer.body).get("resources") or ()
+        resources = _understood(_OBJECT, answer.body).get("resources") or ()
         return {
             r["kind"]: Served(r["name"], bool(r["namespaced"]))
             for r in resources
@@ -150,7 +153,7 @@ class KubeClient:
 
     def api_versions(self) -> tuple[str, ...]:
         """Every served group version, preferred first in its group: for a full search."""
-        groups = msgspec.json.decode(self._read(Request(method="GET", path="/apis")).body)
+        groups = _understood(_OBJECT, self._read(Request(method="GET", path="/apis")).body)
         found = ["v1"]
         for group in groups.get("groups") or ():
             found += [v["groupVersion"] for v in group.get("versions") or ()]
@@ -168,7 +171,7 @@ class KubeClient:
             answer = self._read(Request(method="GET", path="/version"))
         except ApiError:
             return ""
-        return str(msgspec.json.decode(answer.body).get("gitVersion", ""))
+        return str(_understood(_OBJECT, answer.body).get("gitVersion", ""))
 
     # ------------------------------------------------------------------ writing
 
@@ -242,7 +245,8 @@ class KubeClient:
     # ------------------------------------------------------------------ answers
 
     def _present(self, id_: ResourceId, version: str, raw: bytes) -> Present:
-        return Present(id=id_, version=version, metadata=_ENVELOPE.decode(raw).metadata, raw=raw)
+        metadata = _understood(_ENVELOPE, raw).metadata
+        return Present(id=id_, version=version, metadata=metadata, raw=raw)
 
     def _read(self, request: Request) -> Response:
         return self._attempts(request, create_only=False, repeatable=True)
@@ -256,6 +260,8 @@ class KubeClient:
         """Send; try again only what the server certainly did not do, or what only reads."""
         delay = 0.2
         for attempt in range(5):
+            if attempt and not repeatable and self.may_write is not None and not self.may_write():
+                raise ApiError("lock-lost", "the lock is lost: nothing more is written")
             try:
                 answer = self._transport.request(request)
                 if answer.status < 300:
@@ -275,8 +281,18 @@ _MANAGED = (("fieldManager", MANAGER),)
 
 
 def _decoded(answer: Response) -> JsonObject:
-    decoded: JsonObject = msgspec.json.decode(answer.body)
-    return decoded
+    return _understood(_OBJECT, answer.body)
+
+
+T = TypeVar("T")
+
+
+def _understood(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
+    """A successful answer decoded; a proxy's page or a cut body is unreadable, not a crash."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.MsgspecError:
+        raise ApiError("api-invalid", "the answer is not what a Kubernetes API gives") from None
 
 
 def _path(version: str, served: Served, namespace: str = "", name: str = "") -> str:
@@ -293,8 +309,9 @@ def _error(answer: Response, create_only: bool) -> ApiError:
     """Classify an error answer (docs/server-side-apply.md, "Error bodies")."""
     status = _status(answer)
     reason = str(status.get("reason") or "")
-    details = status.get("details") or {}
-    causes = details.get("causes") or ()
+    details = status.get("details")
+    details = details if isinstance(details, dict) else {}
+    causes = [c for c in details.get("causes") or () if isinstance(c, dict)]
     code = _CODES.get(answer.status, "api-invalid")
     if answer.status == 409:
         code = _conflict_code(reason, causes, create_only)
@@ -306,7 +323,7 @@ def _error(answer: Response, create_only: bool) -> ApiError:
         code = "api-invalid"  # typing errors of server-side apply: a 500 that is permanent
     error = ApiError(code, readable(answer, status), status=answer.status, causes=causes)
     wait = details.get("retryAfterSeconds") or answer.headers.get("retry-after") or 0
-    error.retry_after = min(30.0, float(wait))
+    error.retry_after = min(30.0, float(wait)) if str(wait).replace(".", "", 1).isdigit() else 0.0
     return error
 
 

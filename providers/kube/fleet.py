@@ -52,6 +52,13 @@ class Fleet:
         self._dial = dial
         self._sleep = sleep
         self._workload: dict[str, KubeClient] = {}
+        self._may_write: Callable[[], bool] | None = None
+
+    def guard(self, may_write: Callable[[], bool]) -> None:
+        """Ask this before every repeated attempt of a write, in every cluster."""
+        self._may_write = may_write
+        for client in (*self._management.values(), *self._workload.values()):
+            client.may_write = may_write
 
     def api(self, cluster: str) -> KubeClient | NoAccess | NotYet:
         """The client of `mgmt`, or of the workload cluster `mgmt/namespace/name`."""
@@ -70,6 +77,7 @@ class Fleet:
         except ClusterformError as error:
             return NoAccess(error.brief)
         if isinstance(opened, KubeClient):
+            opened.may_write = self._may_write
             self._workload[cluster] = opened
         return opened
 
