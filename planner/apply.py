@@ -105,6 +105,7 @@ class Run:
         self._unsettled: list[str] = []
         self._stopped = False
         self._renewed = 0.0
+        self._stopped_by = ""
 
     def interrupt(self) -> None:
         """Stop starting; safe to call from a signal handler and from other threads."""
@@ -140,12 +141,12 @@ class Run:
         while not self._over:
             now = self._steady()
             if self._interrupted.is_set() and not self._stopped:
-                self._stop(events.Interrupted())
+                self._stop(events.Interrupted(), "signal")
                 continue
             if self._settings.timeout and now - started > self._settings.timeout:
                 self._unsettled.append(f"the run's time of {self._settings.timeout:.0f} s is over")
                 self._settings = msgspec.structs.replace(self._settings, timeout=0.0)
-                self._stop(events.Interrupted())
+                self._stop(events.Interrupted(), "timeout")
                 continue
             self._renew()
             if not self._take_results() and self._in_flight == 0:
@@ -192,7 +193,7 @@ class Run:
     def _refused(self, action: ActionId, error: ClusterformError) -> None:
         self._errors[action] = error
         if error.code == "lock-lost" and not self._stopped:
-            self._stop(events.LockLost())
+            self._stop(events.LockLost(), "lock")
         message = error.brief + (f": {' '.join(error.detail.split())}" if error.detail else "")
         self._emit(events.Failed(action=str(action), code=error.code, message=message))
         self._follow(self._schedule.refused(action, message))
@@ -241,8 +242,9 @@ class Run:
         self._emit(events.Failed(action=str(resource), code="not-reached", message=message))
         self._follow(self._schedule.missed(wait, message))
 
-    def _stop(self, event: events.Event) -> None:
+    def _stop(self, event: events.Event, by: str) -> None:
         self._stopped = True
+        self._stopped_by = self._stopped_by or by
         self._emit(event)
         self._waiter.clear()
         self._follow(self._schedule.interrupt())
@@ -261,7 +263,7 @@ class Run:
         except ClusterformError:
             held = self._lock.holds()
         if not held:
-            self._stop(events.LockLost())
+            self._stop(events.LockLost(), "lock")
 
     # ------------------------------------------------------------------ workers
 
@@ -301,6 +303,7 @@ class Run:
             seconds=seconds,
             results=tuple(self._result(c) for c in self._plan.writes),
             interrupted=self._stopped,
+            stopped_by=self._stopped_by,
             unsettled=tuple(dict.fromkeys([*self._unsettled, *gates])),
         )
         self._emit(finished)

@@ -254,12 +254,26 @@ class _Builder:
                 planes.setdefault(item.change.unit, []).append(item.change)
             elif kind == MACHINE_DEPLOYMENT and _moves(item, "spec.template.spec.version"):
                 workers.setdefault(item.change.unit, []).append(item.change)
+        self._upgrades_before(workers)
         for unit, changed in planes.items():
             for plane in changed:
                 for worker in workers.get(unit, ()):
                     self.edge(
                         plane.action, worker.action, "control plane before workers", ROLLED_OUT
                     )
+
+    def _upgrades_before(self, workers: Mapping[str, list[Change]]) -> None:
+        """A control plane that an earlier run left rolling has to finish first, too."""
+        for unit, changed in workers.items():
+            waits = [
+                (owner, ROLLED_OUT)
+                for owner in self.world.owners.get(unit, ())
+                if owner.group_kind == KUBEADM and owner not in self.writes
+            ]
+            if waits:
+                gate = self._gate(f"{unit} control plane rolled out", waits, unit)
+                for worker in changed:
+                    self.edge(gate, worker.action, "control plane before workers")
 
     def _reachable_clusters(self) -> None:
         """Add-ons of a cluster without an API wait for its control plane and its kubeconfig."""

@@ -89,6 +89,8 @@ class RunFinished(msgspec.Struct, frozen=True, kw_only=True, tag="run_finished")
     seconds: float
     results: tuple[Result, ...]
     interrupted: bool = False
+    stopped_by: str = ""
+    """`signal`, `timeout` or `lock` when the run ended before its work."""
     unsettled: tuple[str, ...] = ()
     """Waits at the end that were not reached, in words."""
 

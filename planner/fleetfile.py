@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import posixpath
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
@@ -25,6 +26,7 @@ from state.resource import FieldPath, JsonObject
 
 API_VERSION = "clusterform.dev/v1"
 GROUP = "clusterform.dev"
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?")
 DEFAULT_MANAGEMENT = "sandbox"
 _LATER_SPEC = ("waves", "profiles", "blueprints", "sources")
 _LATER_MANAGEMENT = ("kind", "cluster", "context")
@@ -37,7 +39,8 @@ Exists = Callable[[str], bool]
 def implied_fleet(folder: str) -> FleetSpec:
     """The fleet of a folder of manifests without a Fleet file."""
     management = ManagementSpec(name=DEFAULT_MANAGEMENT, paths=(".",))
-    return FleetSpec(name=folder or "fleet", management=(management,))
+    name = re.sub(r"[^a-z0-9-]+", "-", folder.lower())[:50].strip("-")
+    return FleetSpec(name=name or "fleet", management=(management,))
 
 
 def read_fleet(content: bytes, path: str, exists: Exists) -> tuple[FleetSpec, list[Finding]]:
@@ -113,7 +116,7 @@ def _management(reader: _FileReader, entry: Any, at: FieldPath) -> ManagementSpe
         )
     paths = (*at, "f:paths")
     return ManagementSpec(
-        name=reader.text(fields, "name", at),
+        name=reader.label(reader.text(fields, "name", at), (*at, "f:name")),
         paths=tuple(
             reader.inside(path, (*paths, f"i:{index}"))
             for index, path in enumerate(reader.items(fields.get("paths"), paths))
@@ -140,6 +143,9 @@ def _guards(reader: _FileReader, value: Any, at: FieldPath) -> Guards:
         if field not in fields:
             continue
         number = fields[field]
+        if number is None:
+            given[name] = None  # written out: no limit
+            continue
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             reader.error("wrong-type", f"{field} is not a whole number from 0", (*at, f"f:{field}"))
         else:
@@ -207,7 +213,7 @@ class _FileReader:
         """`metadata.name`; labels and annotations may stand beside it."""
         known = ("name", "labels", "annotations")
         metadata = self.fields(body.get("metadata", {}), ("f:metadata",), known)
-        return self.text(metadata, "name", ("f:metadata",))
+        return self.label(self.text(metadata, "name", ("f:metadata",)), ("f:metadata", "f:name"))
 
     def fields(
         self, value: Any, at: FieldPath, known: Iterable[str], later: Iterable[str] = ()
@@ -286,6 +292,17 @@ class _FileReader:
                 hint="paths are relative to the fleet's root; links are not followed",
             )
         return path
+
+    def label(self, name: str, at: FieldPath) -> str:
+        """A name that becomes part of object names and label values: an RFC 1123 label."""
+        if name and not _LABEL.fullmatch(name):
+            self.error(
+                "bad-name",
+                f"{self.name(at)} is no valid name",
+                at,
+                hint="use lower-case letters, digits and '-', at most 50 characters",
+            )
+        return name
 
     def unique(self, names: list[str], at: FieldPath, what: str) -> None:
         """No name stands twice in a list."""

@@ -34,12 +34,23 @@ def order(graph: Graph, changes: Iterable[Change]) -> list[Node]:
         return list(networkx.lexicographical_topological_sort(directed, key=node_key))
     except networkx.NetworkXUnfeasible:
         cycle = networkx.find_cycle(directed)
-        raise _cycle_error(graph, [(before, after) for before, after, *_ in cycle]) from None
+        pairs = [(before, after) for before, after, *_ in cycle]
+        raise _cycle_error(graph, pairs, changes) from None
 
 
-def _cycle_error(graph: Graph, cycle: list[tuple[Node, Node]]) -> ClusterformError:
+def _cycle_error(
+    graph: Graph, cycle: list[tuple[Node, Node]], changes: Iterable[Change]
+) -> ClusterformError:
+    """The whole cycle once: each edge with its reason and the file that asks for it."""
     reasons = {(e.before, e.after): e.reason for e in graph.edges}
-    lines = [f"{b} → {a}: {reasons[b, a]}" for b, a in cycle]
+    origins: dict[Node, str] = {c.action: str(c.origin) for c in changes if c.origin}
+    lines = []
+    for before, after in cycle:
+        origin = origins.get(after, "")
+        lines.append(
+            f"{after} waits for {before}: {reasons[before, after]}"
+            + (f" ({origin})" if origin else "")
+        )
     return ClusterformError(
         "cycle",
         f"{len(cycle)} steps wait for each other",

@@ -37,6 +37,8 @@ class Context(msgspec.Struct, kw_only=True):
     named: Collection[ResourceId] = ()
     """Objects whose removal was asked for by name on the command line."""
     destroy_clusters: str = "deny"
+    empty_clusters: Collection[str] = ()
+    """Workload clusters that have no API yet."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):

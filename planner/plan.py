@@ -105,7 +105,7 @@ class _Planning:
         self._refresh(rendered)
         desired, removed = self._select_desired(rendered.resources)
         unit_of = self._units(desired)
-        self.asked = self._asked(removed, unit_of)
+        self.asked = self._asked({r.id for r in desired}, removed, unit_of)
         names = self._name_templates(desired)
         physical = [resolved(r, names, unit_of[r.id]) for r in desired]
         self._work(physical, names, unit_of)
@@ -166,13 +166,16 @@ class _Planning:
         return self.options.targets
 
     def _asked(
-        self, removed: Mapping[ResourceId, Labels], unit_of: Mapping[ResourceId, str]
+        self,
+        desired: Collection[ResourceId],
+        removed: Mapping[ResourceId, Labels],
+        unit_of: Mapping[ResourceId, str],
     ) -> set[ResourceId]:
         """Objects that were named: by `destroy --target`, live ones included, or one by one."""
         if self.options.mode != "destroy":
             return named.allowed(self.options.allow_destroy, {*unit_of, *self.live.objects})
         known = {id_: (unit_of.get(id_, id_.cluster), labels) for id_, labels in removed.items()}
-        for present in self._owned_elsewhere(set(unit_of) - set(removed)):
+        for present in self._owned_elsewhere(desired):
             known.setdefault(
                 present.id, (unit_of.get(present.id, present.id.cluster), present.labels)
             )
@@ -239,6 +242,7 @@ class _Planning:
             ),
             named=self.asked,
             destroy_clusters=self.fleet.guards.destroy_clusters,
+            empty_clusters=self.live.empty,
         )
 
     def _in_threads(
@@ -337,7 +341,7 @@ class _Planning:
         return Plan(
             format_version=FORMAT_VERSION,
             mode=self.options.mode,
-            basis=self._basis(),
+            basis=self._basis(changes),
             units=unit_list,
             changes=changes,
             graph=graph,
@@ -401,7 +405,7 @@ class _Planning:
                 found.setdefault(finding.unit, []).append(finding.summary)
         return {unit: tuple(sorted(reasons)) for unit, reasons in sorted(found.items())}
 
-    def _basis(self) -> Basis:
+    def _basis(self, changes: tuple[Change, ...]) -> Basis:
         loaded = self.inputs.loaded
         identities = []
         for spec in sorted(self.fleet.management, key=lambda m: m.name):
@@ -412,6 +416,10 @@ class _Planning:
                         cluster=spec.name, uid=client.uid(), version=client.server_version()
                     )
                 )
+        for cluster in sorted({c.id.cluster for c in changes if is_workload(c.id.cluster)}):
+            client = self.reader.client(cluster)
+            if client is not None:
+                identities.append(ClusterIdentity(cluster=cluster, uid=client.uid()))
         selectors = (
             *(f"--target {s.text}" for s in self.options.targets),
             *(f"--exclude {s.text}" for s in self.options.excludes),

@@ -13,6 +13,7 @@ import msgspec
 from planner.changes import (
     ActionId,
     AfterAction,
+    AnyState,
     Cause,
     Change,
     Confidence,
@@ -172,7 +173,7 @@ class Declared(Decider):
             body,
             served,
             verb=Verb.ROTATE if rotates else Verb.CREATE,
-            precondition=MustBeAbsent(),
+            precondition=self._before_create(resource.id),
             confidence=Confidence.STATIC,
         )
         if naming is not None and naming.predecessor:
@@ -284,6 +285,12 @@ class Declared(Decider):
             if sensitive and not live.metadata.generation
             else "",
         )
+
+    def _before_create(self, id_: ResourceId) -> Precondition:
+        """In a cluster that this run brings up kubeadm may have been first (semantics 26)."""
+        if id_.cluster in self._context.empty_clusters:
+            return AnyState(reason="the cluster is made in this run")
+        return MustBeAbsent()
 
     def _homeless(self, resource: Resource) -> bool:
         """An add-on of a cluster that is neither declared nor there: a typo in its annotation."""

@@ -120,6 +120,8 @@ class Writer:
     def _apply(self, change: Change) -> Written:
         if isinstance(change.precondition, MustBeAbsent) or self._after_removal(change):
             return self._create(change)
+        if isinstance(change.precondition, AnyState) and isinstance(self._read(change), Absent):
+            return self._create(change)
         for attempt in range(ATTEMPTS):
             found = self._expect(change)
             body = self._body(change, found)

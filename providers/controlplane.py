@@ -86,7 +86,8 @@ def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> 
     machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
     cloned = {_identity(m): m for m in fact.infra_machines}
     reconfigured = _rolling_spec(before) != _rolling_spec(after)
-    outdated = sum(1 for m in machines if _outdated(m, cloned, after, reconfigured))
+    settled = not reconfigured and not _trigger(before, after)
+    outdated = sum(1 for m in machines if _outdated(m, cloned, after, reconfigured, settled))
     live = len(machines)
     replaced, added, removed = scale(live, live - outdated, replicas)
     rolls = replaced > 0
@@ -129,7 +130,9 @@ def _outdated(
     cloned: dict[tuple[str, str], JsonObject],
     after: JsonObject,
     reconfigured: bool,
+    settled: bool,
 ) -> bool:
+    """`settled`: nothing that rolls changes now, so what the machine says of itself holds."""
     if reconfigured or value(machine, "spec.version") != value(after, "spec.version"):
         return True
     reference = value(machine, "spec.infrastructureRef", {})
@@ -138,7 +141,9 @@ def _outdated(
         after, "spec.machineTemplate.infrastructureRef.name"
     )
     if infra is not None:
-        return bool((infra["metadata"].get("annotations") or {}).get(CLONED_FROM) != wanted)
+        cloned_from = (infra["metadata"].get("annotations") or {}).get(CLONED_FROM)
+        if cloned_from != wanted or not settled:
+            return bool(cloned_from != wanted)
     return any(
         c.get("type") == "UpToDate" and c.get("status") == "False"
         for c in value(machine, "status.conditions", []) or ()

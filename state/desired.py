@@ -16,7 +16,7 @@ class Guards(msgspec.Struct, frozen=True, kw_only=True):
     """Limits that refuse a plan (docs/fleet-file.md). None: no limit."""
 
     destroy_clusters: Literal["deny", "allow"] = "deny"
-    max_clusters_changed: int | None = 25
+    max_clusters_changed: int | None = None
     max_machines_replaced: int | None = 200
     max_deletes_percent: int | None = 5
 

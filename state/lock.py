@@ -187,7 +187,8 @@ class FleetLock:
 
     def renew(self) -> bool:
         """Extend all; False once one is lost for good."""
-        return all([lock.renew() for lock in self._locks.values()])
+        renewed = [lock.renew() for lock in self._locks.values()]  # every one, whatever the first
+        return all(renewed)
 
     def holds(self) -> bool:
         """A write may start anywhere in the fleet."""

@@ -196,10 +196,10 @@ def _perform(settings: Global, perform: Performance) -> int:
 
 def exit_of(finished: events.RunFinished) -> int:
     """The exit code of a run."""
-    if finished.interrupted and not finished.count("failed"):
+    if finished.stopped_by == "signal" and not finished.count("failed"):
         return Exit.INTERRUPTED
     failed = [r for r in finished.results if r.outcome == "failed"]
-    if not failed and not finished.unsettled and not finished.count("skipped"):
+    if not (failed or finished.unsettled or finished.count("skipped") or finished.stopped_by):
         return Exit.OK
     if finished.count("done"):
         return Exit.PARTIAL

@@ -97,6 +97,8 @@ class Fleet:
             if initialized(made.body):
                 return NoAccess("no credential: its kubeconfig Secret is missing")
             return NotYet("its control plane is not initialized yet")
+        if not _of_control_plane(secret, made.body):
+            return NoAccess("no credential: its kubeconfig Secret is not its control plane's")
         return self._connect(cluster, secret)
 
     def _cluster_object(self, management: KubeClient, namespace: str, name: str) -> Observation:
@@ -117,6 +119,23 @@ class Fleet:
         if transport is None:
             return NoAccess("nothing answers at the address in its kubeconfig")
         return KubeClient(cluster, transport, self._sleep)
+
+
+def _of_control_plane(secret: Present, cluster: JsonObject) -> bool:
+    """The Secret belongs to the Cluster or its control plane: anybody could write one of the name.
+
+    Whoever serves at its address receives the add-ons, so an unowned look-alike is refused.
+    Source: Cluster API book, owner references of the kubeconfig Secret.
+    """
+    reference = value(cluster, "spec.controlPlaneRef") or {}
+    for owner in secret.metadata.owner_references or ():
+        if owner.kind == CLUSTER.kind and owner.uid == cluster["metadata"].get("uid"):
+            return True
+        if (owner.kind, owner.name) == (reference.get("kind"), reference.get("name")):
+            return True
+        if not reference and "controlplane" in owner.api_version:
+            return True  # a topology's control plane, named by its controller
+    return False
 
 
 def initialized(cluster: JsonObject) -> bool:

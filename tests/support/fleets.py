@@ -209,6 +209,14 @@ def deleted_live_and_in_git(lab: Lab, fleet: Fleet) -> Fleet:
     return replace(fleet, maps={k: v for k, v in fleet.maps.items() if k != "two"})
 
 
+def let_go(lab: Lab, fleet: Fleet) -> Fleet:
+    """Our label is taken off an object that leaves Git: not ours any more, so it stays."""
+    if lab.get(f"{CONFIG_MAPS}/two"):
+        labels = {"metadata": {"labels": {"clusterform.dev/fleet": None}}}
+        lab.patch(f"{CONFIG_MAPS}/two", labels, manager="kubectl-label")
+    return replace(fleet, maps={k: v for k, v in fleet.maps.items() if k != "two"})
+
+
 def made_by_hand(lab: Lab, fleet: Fleet) -> Fleet:
     body = {
         "apiVersion": "v1",
@@ -230,7 +238,7 @@ EDITS: tuple[Edit, ...] = (
     scale, upgrade, template, kubeadm_file, label, config_map, secret_value, secret_type,
     remove_map, remove_cluster, lose_cluster, add_cluster, edit_addon, remove_addon,
     scaled_by_hand, autoscaled, edited_by_hand, edited_by_controller, deleted_live,
-    deleted_live_and_in_git, made_by_hand, unreadable,
+    deleted_live_and_in_git, let_go, made_by_hand, unreadable,
 )  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def test_guards_and_ignore_have_defaults() -> None:
     found, errors = fleet("spec:\n  management: [{name: m, paths: [clusters], sandbox: {}}]\n")
     assert errors == ""
     guards = found.guards
-    assert (guards.destroy_clusters, guards.max_clusters_changed) == ("deny", 25)
+    assert (guards.destroy_clusters, guards.max_clusters_changed) == ("deny", None)
     assert (guards.max_machines_replaced, guards.max_deletes_percent) == (200, 5)
     assert found.ignore == ()
 

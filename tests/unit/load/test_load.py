@@ -74,7 +74,10 @@ def test_a_folder_without_a_fleet_file_is_loaded_as_it_is(tmp_path: Path) -> Non
         ("b1", "b.yaml:4"),
         ("b2", "b.yaml:8"),
     ]
-    assert (found.fleet.name, found.label) == (tmp_path.name, "not in Git")
+    assert (found.fleet.name, found.label) == (
+        tmp_path.name.replace("_", "-"),
+        "not in Git",
+    )
     assert {part.management for part in found.documents} == {"sandbox"}
 
 

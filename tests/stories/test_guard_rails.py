@@ -1,0 +1,176 @@
+"""What must not happen: each of these destroyed or leaked something once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from planner import planfile
+from state.errors import ClusterformError
+from state.resource import canonical, digest
+from tests.support.lab import Lab, by_verb, capi
+from tests.support.manifests import ALLOW_DESTROY, NAMESPACE, addon, cluster
+
+FILE = "clusters/c1.yaml"
+PENDING = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: pending, namespace: team-a}
+"""
+
+
+def start(tmp_path: Path, *manifests: str) -> Lab:
+    lab = Lab(tmp_path)
+    put(lab, *manifests)
+    lab.converge()
+    return lab
+
+
+def put(lab: Lab, *manifests: str) -> None:
+    lab.write(FILE, "---\n".join((NAMESPACE, *manifests)))
+    lab.commit()
+
+
+def selectors(*texts: str) -> tuple[object, ...]:
+    from planner.select import parse
+
+    return tuple(parse(text) for text in texts)
+
+
+def without(manifests: str, kind: str) -> str:
+    """The manifests of a cluster without the document of a kind."""
+    parts = manifests.split("---\n")
+    return "---\n".join(p for p in parts if f"\nkind: {kind}\n" not in f"\n{p}")
+
+
+def test_destroy_does_nothing_but_what_was_named(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster("c1"), cluster("c2"))
+    put(lab, cluster("c1"), cluster("c2", workers=5), PENDING)
+    plan = lab.plan(mode="destroy", targets=selectors("cluster=team-a/c1"))
+    assert by_verb(plan) == {"delete": ["Cluster team-a/c1"]}
+
+
+def test_destroy_of_nothing_is_an_error(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster("c1"))
+    with pytest.raises(ClusterformError, match="nothing matches"):
+        lab.plan(mode="destroy", targets=selectors("cluster=team-a/typo"))
+
+
+def test_destroy_reaches_a_cluster_whose_file_is_gone(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster("c1"), cluster("c2"))
+    put(lab, cluster("c1"))
+    plan = lab.plan(mode="destroy", targets=selectors("cluster=team-a/c2"))
+    assert by_verb(plan) == {"delete": ["Cluster team-a/c2"]}
+
+
+def test_workers_wait_for_a_control_plane_that_the_server_refuses(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster())
+    put(lab, cluster(version="v1.39.0"))
+    plan = lab.plan()
+    assert plan.changes == ()
+    kinds = sorted(f.kind for f in plan.findings)
+    assert kinds == ["blocked", "refused"]
+    (blocked,) = [f for f in plan.findings if f.kind == "blocked"]
+    assert "MachineDeployment" in blocked.summary
+
+
+@pytest.mark.parametrize("kind", ["DevCluster", "KubeadmControlPlane"])
+def test_what_a_cluster_lives_from_stays_though_its_file_vanished(
+    tmp_path: Path, kind: str
+) -> None:
+    lab = start(tmp_path, cluster())
+    put(lab, without(cluster(), kind))
+    plan = lab.plan()
+    assert "delete" not in by_verb(plan)
+    assert any(f.kind == "refused" and kind in f.summary for f in plan.findings)
+
+
+def test_a_crd_stays_though_its_file_vanished(tmp_path: Path) -> None:
+    lab = start(tmp_path, PENDING)
+    lab.write("crds/crds.yaml", "")
+    lab.commit()
+    assert lab.plan().changes == ()
+
+
+def test_an_empty_input_deletes_nothing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.write("crds/crds.yaml", "")
+    put(lab, PENDING)
+    lab.converge()
+    lab.write(FILE, "")
+    plan = lab.plan()
+    assert [r.code for r in plan.refusals] == ["empty-input"]
+    with pytest.raises(ClusterformError, match="nothing is declared"):
+        lab.apply(plan)
+
+
+def test_an_addon_of_an_unknown_cluster_is_held_and_named(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster())
+    put(lab, cluster(), addon("typo"))
+    plan = lab.plan()
+    assert plan.changes == ()
+    assert all("there is no Cluster mgmt/team-a/typo" in f.summary for f in plan.findings)
+
+
+CREDENTIALS = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: join, namespace: team-a, labels: {cluster.x-k8s.io/cluster-name: c1}}
+stringData: {password: x}
+"""
+
+
+def test_the_secrets_of_a_cluster_stay_while_its_removal_is_refused(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster(), CREDENTIALS)
+    put(lab)
+    assert lab.plan().changes == ()
+
+
+def test_the_secrets_of_a_cluster_go_after_it(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster(annotations=ALLOW_DESTROY), CREDENTIALS)
+    put(lab)
+    plan = lab.plan()
+    assert by_verb(plan) == {"delete": ["Cluster team-a/c1", "Secret team-a/join"]}
+    (edge,) = [e for e in plan.graph.edges if not isinstance(e.after, str)]
+    assert (str(edge.before), str(edge.after)) == ("Cluster team-a/c1", "Secret team-a/join")
+    assert edge.until.name == "absent"
+
+
+FILES = """\
+      files:
+        - {path: /etc/canary, content: hunter2}
+"""
+
+
+def test_no_hash_in_a_plan_is_over_a_secret(tmp_path: Path) -> None:
+    with_file = cluster().replace("    spec:\n      joinConf", f"    spec:\n{FILES}      joinConf")
+    plane = with_file.replace(
+        "  machineTemplate:\n",
+        "  kubeadmConfigSpec:\n    files:\n      - {path: /etc/canary, content: hunter2}\n"
+        "  machineTemplate:\n",
+    )
+    lab = start(tmp_path, plane)
+    put(lab, plane.replace("v1.35.0", "v1.35.1"))
+    saved = planfile.encode_plan(lab.plan()).decode()
+    files = [{"content": "hunter2", "path": "/etc/canary"}]
+    for guess in (files, files[0], "hunter2"):
+        for owners in ((), (b"clusterform",), (b"clusterform", b"clusterform")):
+            assert digest(canonical(guess), *owners)[:16] not in saved
+    live = lab.get(capi("kubeadmcontrolplanes", "team-a", "c1"))
+    assert live is not None
+    assert live["spec"]["kubeadmConfigSpec"]["files"] == files
+
+
+def test_a_status_update_does_not_make_a_plan_with_secrets_stale(tmp_path: Path) -> None:
+    plane = cluster().replace(
+        "  machineTemplate:\n",
+        "  kubeadmConfigSpec:\n    files:\n      - {path: /etc/canary, content: hunter2}\n"
+        "  machineTemplate:\n",
+    )
+    lab = start(tmp_path, plane)
+    put(lab, plane.replace("v1.35.0", "v1.35.1"))
+    plan = lab.plan()
+    path = capi("kubeadmcontrolplanes", "team-a", "c1")
+    lab.patch(f"{path}/status", {"status": {"note": "busy"}}, manager="somebody")
+    assert lab.apply(plan).count("failed") == 0
