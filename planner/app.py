@@ -414,6 +414,7 @@ def fleet_lock(
                 workspace.lock_clock(),
                 seconds,
                 alive=lambda holder: _alive(holder, workspace.ids.host),
+                last_epoch=workspace.record_store(management).epoch,
             )
             for management in workspace.managements()
         }

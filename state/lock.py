@@ -56,8 +56,12 @@ class LeaseLock:
         clock: Clock,
         seconds: int = LEASE_SECONDS,
         alive: Callable[[str], bool] = lambda holder: bool(holder),
+        last_epoch: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`alive`: whether the holder of that name may still be running, as far as is known."""
+        """`alive`: whether the holder of that name may still be running, as far as is known.
+
+        `last_epoch`: of the records; asked when the Lease is gone, so that epochs never go back.
+        """
         self._store = store
         self._name = lease_name(fleet)
         self._holder = holder
@@ -65,6 +69,7 @@ class LeaseLock:
         self._clock = clock
         self._seconds = seconds
         self._alive = alive
+        self._last_epoch = last_epoch
         self._lease: JsonObject | None = None
         self._deadline = 0.0
         self.epoch = 0
@@ -92,7 +97,7 @@ class LeaseLock:
         found = info(lease)
         if found is not None and found.holder and not self._may_take(found):
             return found
-        epoch = (found.epoch if found else 0) + 1
+        epoch = (found.epoch if found else self._last_epoch()) + 1
         body = self._body(lease, epoch)
         try:
             written = self._store.replace(body) if lease else self._store.create(body)

@@ -67,6 +67,10 @@ class RecordStore:
                 records[recorded.id] = recorded
         return head, records
 
+    def epoch(self) -> int:
+        """The epoch that wrote the records last; 0 where there are none."""
+        return self._head()[0].epoch
+
     def _head(self) -> tuple[Head, JsonObject | None]:
         body = self._store.read("ConfigMap", self._name)
         if body is None:

@@ -105,6 +105,9 @@ def test_killed_after_any_journal_commit_a_run_can_be_finished(
     for kill in range(1, count + 1):
         root = copy_of(before, tmp_path / f"kill{kill}")
         killed = victim(root, "apply", kill, START + 1000)
+        if killed.returncode == 0:
+            assert kill > count - 5  # results that come together share a commit
+            break
         assert killed.returncode == -signal.SIGKILL
         resumed = victim(root, "killed01", 0, START + 2000)
         assert resumed.returncode == 0, (kill, resumed.stdout, resumed.stderr[-2000:])

@@ -22,7 +22,7 @@ from planner.planfile import decode, encode, encode_plan
 from planner.workspace import Workspace
 from providers.kube.sandbox.faults import Fault
 from state.errors import ClusterformError
-from tests.support.fleets import BASES, EDITS, Cluster, Edit, Fleet, applied
+from tests.support.fleets import BASES, EDITS, RARE, Cluster, Edit, Fleet, applied
 from tests.support.lab import START, Lab
 
 pytestmark = pytest.mark.slow
@@ -75,7 +75,11 @@ def done_with(case: Case) -> None:
 
 
 bases = st.integers(0, len(BASES) - 1)
-some_edits = st.lists(st.sampled_from(EDITS), min_size=2, max_size=5, unique=True)
+some_edits = st.builds(
+    lambda first, others: list(dict.fromkeys([first, *others])),
+    st.sampled_from((*RARE, *EDITS[:2])),
+    st.lists(st.sampled_from(EDITS), min_size=1, max_size=4, unique=True),
+)
 
 
 # ---------------------------------------------------------------- (a) plan after apply

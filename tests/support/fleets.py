@@ -110,7 +110,7 @@ Edit = Callable[[Lab, Fleet], Fleet]
 
 
 def scale(_: Lab, fleet: Fleet) -> Fleet:
-    return fleet.with_cluster(0, workers=fleet.clusters[0].workers + 1)
+    return fleet.with_cluster(0, workers=3)
 
 
 def upgrade(_: Lab, fleet: Fleet) -> Fleet:
@@ -240,6 +240,9 @@ EDITS: tuple[Edit, ...] = (
     scaled_by_hand, autoscaled, edited_by_hand, edited_by_controller, deleted_live,
     deleted_live_and_in_git, let_go, made_by_hand, unreadable,
 )  # fmt: skip
+
+RARE = (secret_type, made_by_hand, deleted_live_and_in_git, let_go, unreadable)
+"""Each leads to a verb that few others lead to."""
 
 
 def applied(root: Path, fleet: Fleet) -> None:

@@ -25,7 +25,7 @@ ROOT: dict[str, Any] = {
 }
 
 
-@pytest.fixture()
+@pytest.fixture
 def schema(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Of envelope and plan together, with enums opened: a reader tolerates new names."""
     plain = msgspec.to_builtins
@@ -86,8 +86,8 @@ def misfits(value: Any, schema: dict[str, Any], defs: dict[str, Any], at: str) -
     if "anyOf" in schema:
         tried = [misfits(value, option, defs, at) for option in schema["anyOf"]]
         return [] if [] in tried else min(tried, key=len)
-    found = [f"{at}: not one of {schema['enum']}"] * (value not in schema.get("enum", [value]))
-    wanted = schema.get("type")
+    allowed, wanted = schema.get("enum", [value]), schema.get("type")
+    found = [f"{at}: not one of {allowed}"] * (value not in allowed)
     if wanted and not isinstance(value, TYPES[wanted]):
         return [*found, f"{at}: not {wanted}"]
     if isinstance(value, dict) and "properties" in schema:

@@ -1,0 +1,163 @@
+"""A ClusterClass and its clusters change in one plan: the class grows first and shrinks last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from planner.changes import Plan
+from tests.support.lab import Lab, by_verb, capi, change_of
+from tests.support.manifests import NAMESPACE, machine_template
+
+_CORE, _INFRA = "cluster.x-k8s.io/v1beta2", "infrastructure.cluster.x-k8s.io/v1beta2"
+_BOOTSTRAP = "bootstrap.cluster.x-k8s.io/v1beta2"
+_PLANE = "controlplane.cluster.x-k8s.io/v1beta2"
+_TEMPLATES = f"""\
+apiVersion: {_INFRA}
+kind: DevClusterTemplate
+metadata: {{name: small, namespace: team-a}}
+spec: {{template: {{spec: {{backend: {{inMemory: {{}}}}}}}}}}
+---
+apiVersion: {_PLANE}
+kind: KubeadmControlPlaneTemplate
+metadata: {{name: small, namespace: team-a}}
+spec: {{template: {{spec: {{kubeadmConfigSpec: {{}}}}}}}}
+---
+apiVersion: {_BOOTSTRAP}
+kind: KubeadmConfigTemplate
+metadata: {{name: workers, namespace: team-a}}
+spec: {{template: {{spec: {{joinConfiguration: {{}}}}}}}}
+"""
+
+
+def cluster_class(*workers: str) -> str:
+    offered = "".join(
+        f"""      - class: {worker}
+        bootstrap:
+          templateRef: {{apiVersion: {_BOOTSTRAP}, kind: KubeadmConfigTemplate, name: workers}}
+        infrastructure:
+          templateRef: {{apiVersion: {_INFRA}, kind: DevMachineTemplate, name: workers}}
+"""
+        for worker in workers
+    )
+    return f"""\
+apiVersion: {_CORE}
+kind: ClusterClass
+metadata: {{name: small, namespace: team-a}}
+spec:
+  infrastructure:
+    templateRef: {{apiVersion: {_INFRA}, kind: DevClusterTemplate, name: small}}
+  controlPlane:
+    templateRef: {{apiVersion: {_PLANE}, kind: KubeadmControlPlaneTemplate, name: small}}
+    machineInfrastructure:
+      templateRef: {{apiVersion: {_INFRA}, kind: DevMachineTemplate, name: plane}}
+  workers:
+    machineDeployments:
+{offered}"""
+
+
+def cluster(name: str, worker: str) -> str:
+    return f"""\
+apiVersion: {_CORE}
+kind: Cluster
+metadata: {{name: {name}, namespace: team-a}}
+spec:
+  clusterNetwork: {{pods: {{cidrBlocks: [10.246.0.0/16]}}}}
+  topology:
+    classRef: {{name: small}}
+    version: v1.34.3
+    controlPlane: {{replicas: 1}}
+    workers:
+      machineDeployments:
+        - {{class: {worker}, name: md-0, replicas: 1}}
+"""
+
+
+def put(lab: Lab, *manifests: str, startup: str = "1s") -> None:
+    templates = (_TEMPLATES, machine_template("plane"), machine_template("workers", startup))
+    lab.write("clusters/fleet.yaml", "---\n".join((NAMESPACE, *templates, *manifests)))
+    lab.commit()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    made = Lab(tmp_path)
+    put(made, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"))
+    made.converge()
+    assert made.plan().changes == ()
+    return made
+
+
+def order(lab: Lab) -> list[str]:
+    """Kinds of classes and clusters in the order of their successful writes."""
+    return [
+        r.path.rsplit("/", 1)[1]
+        for r in lab.sandbox.requests()
+        if r.method == "PATCH" and not r.dry_run and r.status < 300
+        if r.field_manager == "clusterform" and "/cluster" in r.path
+    ]
+
+
+def refusals(lab: Lab) -> list[str]:
+    return [f"{r.method} {r.path}" for r in lab.sandbox.requests() if r.status in (403, 422)]
+
+
+def steps(plan: Plan) -> list[str]:
+    return [str(c.action) for c in plan.changes if c.id.kind == "ClusterClass"]
+
+
+def test_a_class_that_gains_and_loses_is_written_around_its_clusters(lab: Lab) -> None:
+    before = len(order(lab))
+    put(lab, cluster_class("new"), cluster("c1", "new"), cluster("c2", "new"))
+    plan = lab.plan()
+    assert steps(plan) == ["ClusterClass team-a/small", "ClusterClass team-a/small#1"]
+    lab.apply(plan)
+    written = order(lab)[before:]
+    assert (written[0], written[-1], sorted(written[1:-1])) == ("small", "small", ["c1", "c2"])
+    assert refusals(lab) == []
+    assert lab.plan().changes == ()
+
+
+def test_the_same_without_dry_runs(lab: Lab) -> None:
+    put(lab, cluster_class("new"), cluster("c1", "new"), cluster("c2", "new"))
+    exact, limited = lab.plan(), lab.plan(verbs=frozenset(("get", "list")))
+    assert limited.digest == exact.digest
+    lab.apply(limited)
+    assert refusals(lab) == []
+    assert lab.plan().changes == ()
+
+
+def test_a_class_that_only_grows_goes_first(lab: Lab) -> None:
+    before = len(order(lab))
+    put(lab, cluster_class("old", "new"), cluster("c1", "new"), cluster("c2", "old"))
+    plan = lab.plan()
+    assert steps(plan) == ["ClusterClass team-a/small"]
+    lab.apply(plan)
+    assert order(lab)[before:] == ["small", "c1"]
+    assert lab.plan().changes == ()
+
+
+def test_a_class_that_only_shrinks_goes_last(lab: Lab) -> None:
+    put(lab, cluster_class("old", "new"), cluster("c1", "new"), cluster("c2", "old"))
+    lab.converge()
+    before = len(order(lab))
+    put(lab, cluster_class("new"), cluster("c1", "new"), cluster("c2", "new"))
+    lab.apply(lab.plan())
+    assert order(lab)[before:] == ["c2", "small"]
+    assert refusals(lab) == []
+    assert lab.plan().changes == ()
+
+
+def test_a_rotated_template_of_a_class_is_pruned_after_the_class_lets_go(lab: Lab) -> None:
+    put(lab, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"), startup="2s")
+    plan = lab.plan()
+    assert sorted(by_verb(plan)) == ["prune", "rotate", "update"]
+    assert change_of(plan, "ClusterClass").impact.touched >= 2
+    lab.converge()
+    assert lab.plan().changes == ()
+    templates = {
+        t["metadata"]["labels"].get("clusterform.dev/template")
+        for t in lab.list(capi("devmachinetemplates", "team-a"))
+    }
+    assert {"plane", "workers"} <= templates
