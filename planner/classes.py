@@ -7,7 +7,7 @@ that does both is written twice: first everything of both, then what Git says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -42,6 +42,22 @@ def split(planned: list[Planned]) -> tuple[list[Planned], dict[ResourceId, str]]
         flips[item.change.id] = flip
         result += _two_steps(item) if flip == "both" else [item]
     return result, flips
+
+
+def moving_together(changing: Mapping[ResourceId, tuple[JsonObject, ...]]) -> set[ResourceId]:
+    """Clusters and classes that change in one plan: a dry-run judges each by the old other.
+
+    `changing`: the bodies, live and desired, of every Cluster and ClusterClass that differs.
+    """
+    found: set[ResourceId] = set()
+    for id_, bodies in changing.items():
+        if id_.group_kind != CLUSTER:
+            continue
+        for body in bodies:
+            for reference in references(body, id_, rules(CLUSTER.group, CLUSTER.kind)):
+                if reference.target.group_kind == CLUSTER_CLASS and reference.target in changing:
+                    found |= {id_, reference.target}
+    return found
 
 
 def _classes_of_changing_clusters(planned: Iterable[Planned]) -> set[ResourceId]:

@@ -80,6 +80,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     live: Present
     kind_rules: KindRules
     proof: Proof
+    together: bool = False
+    """What admission judges it by changes in the same plan: its refusal now means nothing."""
 
 
 class Comparer:
@@ -156,6 +158,7 @@ class Comparer:
             candidate.live,
             candidate.kind_rules,
             candidate.proof,
+            candidate.together,
         )
 
     def _candidate(
@@ -166,6 +169,7 @@ class Comparer:
         live: Present,
         kind_rules: KindRules,
         proof: Proof,
+        together: bool,
     ) -> Comparison:
         result.compared = Compared.DIFFERENT
         answer: Present | NoDryRun | Denied
@@ -173,6 +177,8 @@ class Comparer:
             answer = NoDryRun("Secrets are never dry-run")
         else:
             answer = self._dry_run(resource, full, live)
+        if isinstance(answer, Denied) and together and not answer.immutable:
+            answer = NoDryRun("what it is judged by changes in the same plan")
         if isinstance(answer, Denied):
             result.after = merged(live, full)
             result.denied = answer.message

@@ -60,7 +60,7 @@ def decode(content: bytes, where: str) -> tuple[Plan, Envelope]:
     try:
         envelope = _DECODE.decode(content)
         version = msgspec.json.decode(envelope.plan, type=_Version).format_version
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _bad(where, f"it is no clusterform plan: {error}") from None
     if version.partition(".")[0] != _MAJOR:
         raise _bad(where, f"its format is {version}, this version reads {_MAJOR}.x")
@@ -68,7 +68,7 @@ def decode(content: bytes, where: str) -> tuple[Plan, Envelope]:
         raise _bad(where, "its content does not match its checksum")
     try:
         plan = _PLAN.decode(envelope.plan)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _bad(where, f"its plan cannot be read: {error}") from None
     _check_digests(plan, where)
     return plan, envelope

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
+from planner import classes
 from planner.changes import (
     ActionId,
     AfterAction,
@@ -37,6 +38,7 @@ from planner.standing import Fates
 from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import references, values
 from providers.builtin import Served
+from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.registry import rules
 from providers.secrets import sensitive_paths
 from state.fingerprint import fingerprint, watched_paths
@@ -63,9 +65,12 @@ class Declared(Decider):
         """Plan every desired resource; only what a server is asked about goes to threads."""
         by_physical = {(n.logical, n.physical): n for n in names.values()}
         open_: list[Candidate] = []
+        changing: dict[ResourceId, tuple[JsonObject, ...]] = {}
         for resource in resources:
             live = self._context.observe(resource.id)
             found = self._compare(resource, live)
+            if resource.id.group_kind in (CLUSTER, CLUSTER_CLASS):
+                changing |= _changing(resource, live, found)
             if isinstance(found, Candidate):
                 open_.append(found)
                 continue
@@ -75,6 +80,11 @@ class Declared(Decider):
                 out.unchanged += 1
             if isinstance(live, Present):
                 live.release()
+        together = classes.moving_together(changing)
+        open_ = [
+            msgspec.structs.replace(c, together=True) if c.resource.id in together else c
+            for c in open_
+        ]
         for candidate, comparison in zip(
             open_, in_threads(self._context.comparer.settle, open_), strict=True
         ):
@@ -335,6 +345,15 @@ class Declared(Decider):
                 where=str(resource.origin),
             )
         )
+
+
+def _changing(
+    resource: Resource, live: Observation, found: Comparison | Candidate | None
+) -> dict[ResourceId, tuple[JsonObject, ...]]:
+    """The bodies of an object that is not what Git says; nothing if it is."""
+    if isinstance(found, Candidate):
+        return {resource.id: (found.full, found.live.body)}
+    return {resource.id: (resource.decoded(),)} if isinstance(live, Absent) else {}
 
 
 def _naming(

@@ -12,16 +12,23 @@ from state.resource import GroupKind
 GROUP = "bootstrap.cluster.x-k8s.io"
 
 
-def _secret_refs(at: str) -> tuple[RefRule, ...]:
+def secret_refs(at: str) -> tuple[RefRule, ...]:
+    """Secrets that a kubeadm configuration below `at` reads files and passwords from."""
     return (
-        RefRule(path=f"{at}.files[*].contentFrom.secret", kind="Secret", reason="reads a file"),
-        RefRule(path=f"{at}.users[*].passwdFrom.secret", kind="Secret", reason="reads a password"),
+        RefRule(
+            path=f"{at}.files[*].contentFrom.secret", kind="Secret", reason="reads a file from it"
+        ),
+        RefRule(
+            path=f"{at}.users[*].passwdFrom.secret",
+            kind="Secret",
+            reason="reads a password from it",
+        ),
     )
 
 
 KINDS: dict[GroupKind, KindRules] = {
-    GroupKind(GROUP, "KubeadmConfig"): KindRules(references=_secret_refs("spec"), cascaded=True),
+    GroupKind(GROUP, "KubeadmConfig"): KindRules(references=secret_refs("spec"), cascaded=True),
     GroupKind(GROUP, "KubeadmConfigTemplate"): KindRules(
-        references=_secret_refs("spec.template.spec"), template=True, cascaded=True
+        references=secret_refs("spec.template.spec"), template=True, cascaded=True
     ),
 }

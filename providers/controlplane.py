@@ -9,26 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from providers.base import Effect, Fact, Impact, KindRules, RefRule, value
+from providers.bootstrap import secret_refs
 from providers.capi import CLONED_FROM, ROLLED_OUT, changed_field, scale
 from state.resource import GroupKind, JsonObject
 
 GROUP = "controlplane.cluster.x-k8s.io"
 KUBEADM = GroupKind(GROUP, "KubeadmControlPlane")
-
-
-def _secret_refs(at: str) -> tuple[RefRule, ...]:
-    return (
-        RefRule(
-            path=f"{at}.files[*].contentFrom.secret",
-            kind="Secret",
-            reason="reads a file from it",
-        ),
-        RefRule(
-            path=f"{at}.users[*].passwdFrom.secret",
-            kind="Secret",
-            reason="reads a password from it",
-        ),
-    )
 
 
 _SPEC_NOT_ROLLING = (
@@ -43,7 +29,7 @@ KINDS: dict[GroupKind, KindRules] = {
                 path="spec.machineTemplate.spec.infrastructureRef", reason="makes its machines"
             ),
             RefRule(path="spec.machineTemplate.infrastructureRef", reason="makes its machines"),
-            *_secret_refs("spec.kubeadmConfigSpec"),
+            *secret_refs("spec.kubeadmConfigSpec"),
         ),
         cascaded=True,
         protected=True,
@@ -65,7 +51,7 @@ KINDS: dict[GroupKind, KindRules] = {
         ),
     ),
     GroupKind(GROUP, "KubeadmControlPlaneTemplate"): KindRules(
-        references=_secret_refs("spec.template.spec.kubeadmConfigSpec"),
+        references=secret_refs("spec.template.spec.kubeadmConfigSpec"),
         template=True,
         cascaded=True,
     ),

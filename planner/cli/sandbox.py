@@ -55,6 +55,7 @@ Examples:
 @click.option("--stuck", metavar='"KIND NAMESPACE/NAME"', help="This object never becomes ready.")
 @click.option("--reason", default="stuck on request", help="What its condition says.")
 @click.option("--status", type=click.IntRange(400, 599), help="Answer with this HTTP status.")
+@click.option("--conflict", is_flag=True, help="Answer 409: somebody else has written.")
 @click.option("--delay", type=float, metavar="SECONDS", help="Answer late.")
 @click.option(
     "--drop",
@@ -71,6 +72,7 @@ def fault(
     stuck: str | None,
     reason: str,
     status: int | None,
+    conflict: bool,
     delay: float | None,
     drop: str | None,
     method: str,
@@ -79,7 +81,7 @@ def fault(
     clear: bool,
 ) -> int:
     """Make requests fail, wait or break off, or objects never ready. Without options: list."""
-    wanted = list(_faults(stuck, reason, status, delay, drop, method, path, count))
+    wanted = list(_faults(stuck, reason, status, conflict, delay, drop, method, path, count))
     if clear and wanted:
         raise click.UsageError("--clear goes alone")
     workspace = settings.workspace()
@@ -98,6 +100,7 @@ def _faults(
     stuck: str | None,
     reason: str,
     status: int | None,
+    conflict: bool,
     delay: float | None,
     drop: str | None,
     method: str,
@@ -119,6 +122,8 @@ def _faults(
         yield Fault(kind="stuck", path=where, reason=reason, count=None)
     if status:
         yield msgspec.structs.replace(requests, status=status)
+    if conflict:
+        yield msgspec.structs.replace(requests, kind="conflict")
     if delay:
         yield msgspec.structs.replace(requests, kind="delay", seconds=delay)
     if drop:

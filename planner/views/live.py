@@ -12,7 +12,7 @@ from rich.live import Live as RichLive
 from rich.text import Text
 
 from planner import events
-from planner.views.progress import Board
+from planner.views.board import Board
 
 _STYLES = {"✔": "green", "▶": "cyan", "✖": "red", "↷": "yellow", "⋯": "dim"}
 

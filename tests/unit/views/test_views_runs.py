@@ -19,8 +19,9 @@ from planner.status import (
     machine_nodes,
     own_words,
 )
+from planner.views.board import Board
+from planner.views.progress import open_progress
 from planner.views.problems import error_text, findings_text
-from planner.views.progress import Board, open_progress
 from planner.views.records import history_text, list_text, show_text
 from planner.views.report import clock, report_text
 from planner.views.status import status_json, status_text
