@@ -395,6 +395,15 @@ class _Planning:
             )
             for f in loaded.findings
         ]
+        if not loaded.documents:
+            where = ", ".join(path for m in loaded.fleet.management for path in m.paths)
+            found.append(
+                Finding(
+                    kind="warning",
+                    summary=f"no manifests were found in {where}",
+                    hint="work in the folder of a clusters repo, or name it with -C",
+                )
+            )
         found += [Finding(kind="skipped", summary=f"left out: {text}") for text in loaded.skipped]
         return tuple(found)
 

@@ -215,6 +215,21 @@ class Writer:
                 f"it would touch {now.touched} machines, the plan says {change.impact.touched}",
             )
 
+    def _check_destroyed(self, change: Change) -> None:
+        """Machines that came since the plan are not destroyed with what it named."""
+        if change.impact.effect is not Effect.DESTROYS:
+            return
+        self._facts.forget(change.unit)
+        fact = self._facts.of_owner(change.id, change.unit)
+        if fact.unreadable:
+            raise _stale(change, f"what it destroys is not known now: {fact.unreadable}")
+        if len(fact.machines) > change.impact.destroyed:
+            raise _stale(
+                change,
+                f"it would destroy {len(fact.machines)} machines,"
+                f" the plan says {change.impact.destroyed}",
+            )
+
     def _force(self, change: Change, body: JsonObject, found: Present) -> bool:
         """Force only if every conflict is one that the plan takes back (semantics 11)."""
         takes, conflicts = split_conflicts(body, found)
@@ -238,6 +253,7 @@ class Writer:
                 return Written(uid=found.uid, note="was being deleted already")
             if isinstance(change.precondition, MustBe):
                 check_fingerprint(change, change.precondition, found)
+            self._check_destroyed(change)
             try:
                 return self._send_delete(change, found)
             except ApiError as error:

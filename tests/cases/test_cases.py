@@ -101,7 +101,8 @@ def run_log(lab: Lab, plan: Plan) -> str:
     left = lab.plan()
     lines = [line for event in lab.events if (line := event_text(event))]
     lines += [report_text(finished).rstrip("\n"), ""]
-    lines += [f"left: {c.verb} {c.action}" for c in left.changes] or ["next plan: no changes"]
+    empty = "next plan: no changes" + ("" if left.complete else " in what could be read")
+    lines += [f"left: {c.verb} {c.action}" for c in left.changes] or [empty]
     return "\n".join(lines) + "\n"
 
 

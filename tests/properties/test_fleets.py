@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import shutil
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner import app, planfile
@@ -22,11 +25,27 @@ from planner.planfile import decode, encode, encode_plan
 from planner.workspace import Workspace
 from providers.kube.sandbox.faults import Fault
 from state.errors import ClusterformError
-from tests.support.fleets import BASES, EDITS, RARE, Cluster, Edit, Fleet, applied
+from tests.support.fleets import (
+    BASES,
+    EDITS,
+    RARE,
+    Cluster,
+    Edit,
+    Fleet,
+    add_cluster,
+    applied,
+    kubeadm_file,
+    lose_cluster,
+    made_by_hand,
+    secret_type,
+    template,
+    upgrade,
+)
 from tests.support.lab import START, Lab
 
 pytestmark = pytest.mark.slow
 MODES = ("plain", "plain", "no-wait", "stuck", "interrupt")
+ROOT = Path(__file__).parents[2]
 _numbers = itertools.count()
 
 
@@ -249,6 +268,62 @@ def check_file(plan: Plan, seed: int) -> None:
         assert refused.value.code == "bad-plan"
 
 
+def said(plan: Plan) -> list[Any]:
+    """What a plan does, without the lines and blobs that it comes from."""
+    return [
+        (c.action, c.verb, bytes(c.body), c.impact, c.takes, c.depends_on) for c in plan.changes
+    ]
+
+
+@settings(max_examples=25)
+@given(bases, some_edits, st.integers(0, 1000))
+def test_how_documents_are_spread_over_files_changes_no_plan(
+    home: Path, base: int, edits: list[Edit], seed: int
+) -> None:
+    case = case_of(home, base, edits)
+    plan = case.plan()
+    documents: list[str] = []
+    for path in sorted((case.lab.root / "clusters").glob("*.yaml")):
+        documents += path.read_text().split("---\n")
+        path.unlink()
+    random.Random(seed).shuffle(documents)
+    case.lab.write("clusters/a.yaml", "---\n".join(documents[::2]))
+    case.lab.write("clusters/b/c.yaml", "---\n".join(documents[1::2]))
+    case.lab.commit()
+    spread = case.plan()
+    assert said(spread) == said(plan)
+    assert spread.graph == plan.graph
+    done_with(case)
+
+
+PLAN_OF = """
+import sys, pathlib
+from planner import app, planfile
+from tests.support.lab import Lab, START
+lab = Lab.reopen(pathlib.Path(sys.argv[1]), START + 20_000)
+sys.stdout.buffer.write(planfile.encode_plan(app.plan(lab.workspace())))
+"""
+
+
+def test_hash_seeds_change_no_byte_of_a_plan(home: Path) -> None:
+    edits = [secret_type, made_by_hand, template, kubeadm_file, upgrade, add_cluster, lose_cluster]
+    case = case_of(home, 1, edits)
+    plans = {
+        subprocess.run(
+            [sys.executable, "-c", PLAN_OF, str(case.lab.root)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in (0, 1, 2)
+    }
+    assert len(plans) == 1
+    assert len(plans.pop()) > 10_000
+    done_with(case)
+
+
+@settings(max_examples=25)
 @given(bases, some_edits)
 def test_an_added_cluster_leaves_the_other_changes_as_they_are(
     home: Path, base: int, edits: list[Edit]
