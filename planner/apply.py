@@ -161,17 +161,18 @@ class Run:
             self._sleep(self._settings.poll)
 
     def _take_results(self) -> bool:
-        """Everything that workers have reported, under one commit."""
+        """Everything that workers have reported and what may start now, under one commit."""
         messages = self._drain()
         if not messages:
             return False
         self._in_flight -= len(messages)
-        self._journal.append(self._run, self._wall(), [_line(m) for m in messages])
+        instructions = [i for message in messages for i in self._settle(message)]
+        self._record([_line(message) for message in messages], instructions)
         for message in messages:
-            if isinstance(message, Done):
-                self._done(message.action, message.written)
-            else:
-                self._refused(message.action, message.error)
+            self._emit(self._outcome(message))
+        if self._lock_was_lost(messages):
+            self._stop(events.LockLost(), "lock")
+        self._carry_out(instructions)
         return True
 
     def _drain(self) -> list[Done | Refused]:
@@ -184,42 +185,54 @@ class Run:
         except queue.Empty:
             return messages
 
-    def _done(self, action: ActionId, written: Written) -> None:
-        self.results[action] = written
-        verb = self._changes[action].verb.value
-        self._emit(events.Done(action=str(action), verb=verb, note=written.note))
-        self._follow(self._schedule.performed(action))
+    def _settle(self, message: Done | Refused) -> list[Instruction]:
+        """Tell the schedule how a write ended; what it says is carried out after the commit."""
+        if isinstance(message, Done):
+            self.results[message.action] = message.written
+            return self._schedule.performed(message.action)
+        self._errors[message.action] = message.error
+        return self._schedule.refused(message.action, _text(message.error))
 
-    def _refused(self, action: ActionId, error: ClusterformError) -> None:
-        self._errors[action] = error
-        if error.code == "lock-lost" and not self._stopped:
-            self._stop(events.LockLost(), "lock")
-        message = error.brief + (f": {' '.join(error.detail.split())}" if error.detail else "")
-        self._emit(events.Failed(action=str(action), code=error.code, message=message))
-        self._follow(self._schedule.refused(action, message))
+    def _outcome(self, message: Done | Refused) -> events.Event:
+        action = str(message.action)
+        if isinstance(message, Done):
+            verb = self._changes[message.action].verb.value
+            return events.Done(action=action, verb=verb, note=message.written.note)
+        return events.Failed(action=action, code=message.error.code, message=_text(message.error))
+
+    def _lock_was_lost(self, messages: list[Done | Refused]) -> bool:
+        return not self._stopped and any(
+            isinstance(m, Refused) and m.error.code == "lock-lost" for m in messages
+        )
 
     def _follow(self, instructions: list[Instruction]) -> None:
-        """Carry out instructions; the intents of all new writes are one commit before them."""
-        starting = [self._changes[i.action] for i in instructions if isinstance(i, Perform)]
-        if starting:
-            lines: list[tuple[str, str, JsonObject]] = [
-                (action_key(c.action), "intent", {}) for c in starting
-            ]
-            self._journal.append(self._run, self._wall(), lines)
-        for change in starting:
-            self._emit(events.Started(action=str(change.action), verb=change.verb.value))
-            self._in_flight += 1
-            self._tasks.put(change)
+        """Carry out instructions, the intents of all new writes on disk before them."""
+        self._record([], instructions)
+        self._carry_out(instructions)
+
+    def _record(
+        self, lines: list[tuple[str, str, JsonObject]], instructions: list[Instruction]
+    ) -> None:
+        intents: list[tuple[str, str, JsonObject]] = [
+            (action_key(i.action), "intent", {}) for i in instructions if isinstance(i, Perform)
+        ]
+        if lines or intents:
+            self._journal.append(self._run, self._wall(), [*lines, *intents])
+
+    def _carry_out(self, instructions: list[Instruction]) -> None:
         for instruction in instructions:
             match instruction:
+                case Perform(action):
+                    change = self._changes[action]
+                    self._emit(events.Started(action=str(action), verb=change.verb.value))
+                    self._in_flight += 1
+                    self._tasks.put(change)
                 case Await(wait):
                     self._waiter.add(wait)
                 case Skip(action, because):
                     self._emit(events.Skipped(action=str(action), because=because))
                 case Finished():
                     self._over = True
-                case _:
-                    pass
 
     def _poll(self) -> None:
         for wait, state, over in self._waiter.poll(self._renew):
@@ -327,6 +340,11 @@ class Run:
             code=code,
             unit=change.unit,
         )
+
+
+def _text(error: ClusterformError) -> str:
+    """An error in one line."""
+    return error.brief + (f": {' '.join(error.detail.split())}" if error.detail else "")
 
 
 def action_key(action: ActionId) -> str:

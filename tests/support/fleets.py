@@ -56,7 +56,9 @@ class Fleet:
     """What stands in Git; `allow` goes with it to every plan, `fault` strikes the first one."""
 
     clusters: tuple[Cluster, ...]
-    maps: dict[str, str] = field(default_factory=lambda: {"one": "1", "two": "2", "three": "3"})
+    maps: dict[str, str] = field(
+        default_factory=lambda: {"zero": "0", "one": "1", "two": "2", "three": "3"}
+    )
     password: str = "first"
     secret_type: str = "Opaque"
     common: str = "1s"
@@ -200,7 +202,7 @@ def edited_by_controller(lab: Lab, fleet: Fleet) -> Fleet:
 
 
 def deleted_live(lab: Lab, fleet: Fleet) -> Fleet:
-    lab.request("DELETE", f"{CONFIG_MAPS}/three")
+    lab.request("DELETE", f"{CONFIG_MAPS}/zero")
     return fleet
 
 
