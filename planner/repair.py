@@ -51,7 +51,7 @@ def rebuild(workspace: Workspace) -> int:
         records = _from_live(workspace)
         for name in workspace.managements():
             mine = {i: r for i, r in records.items() if i.cluster.partition("/")[0] == name}
-            workspace.record_store(name).write(mine, epoch=lock.epoch(name))
+            workspace.record_store(name).write(mine, epoch=lock.epoch(name), anew=True)
     finally:
         lock.release()
     return len(records)

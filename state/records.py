@@ -69,15 +69,17 @@ class RecordStore:
 
     def epoch(self) -> int:
         """The epoch that wrote the records last; 0 where there are none."""
-        return self._head()[0].epoch
+        return self._head(damaged=Head())[0].epoch
 
-    def _head(self) -> tuple[Head, JsonObject | None]:
+    def _head(self, damaged: Head | None = None) -> tuple[Head, JsonObject | None]:
         body = self._store.read("ConfigMap", self._name)
         if body is None:
             return Head(), None
         try:
             head = msgspec.json.decode((body.get("data") or {})["head"], type=Head)
         except (KeyError, msgspec.MsgspecError) as error:
+            if damaged is not None:
+                return damaged, body
             raise self._bad(self._name, str(error)) from None
         if head.format != FORMAT:
             raise self._bad(self._name, f"format {head.format}, this version reads {FORMAT}")
@@ -96,9 +98,14 @@ class RecordStore:
             raise self._bad(name, "its content is not what its name says")
         return msgspec.json.decode(content, type=list[Recorded])
 
-    def write(self, records: Records, *, epoch: int, run: RunSummary | None = None) -> None:
-        """Swap in these records; raises 'lock-lost' if a later epoch has written meanwhile."""
-        head, body = self._head()
+    def write(
+        self, records: Records, *, epoch: int, run: RunSummary | None = None, anew: bool = False
+    ) -> None:
+        """Swap in these records; raises 'lock-lost' if a later epoch has written meanwhile.
+
+        `anew`: over a head that cannot be read, which is what a rebuild is for.
+        """
+        head, body = self._head(damaged=Head() if anew else None)
         if head.epoch > epoch:
             raise _lost(head.epoch, epoch)
         chunks = {self._chunk_name(content): content for content in _packed(records.values())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,34 @@ def test_a_deletion_after_a_rebuild_is_carried_out(tmp_path: Path) -> None:
     repair.rebuild(lab.workspace())
     lab.apply(lab.plan())
     assert lab.get(capi("clusters", "team-a", "c2")) is None
+    assert lab.plan().changes == ()
+
+
+def damage_head(lab: Lab) -> None:
+    lab.patch(f"{RECORDS}/clusterform-records-acme", {"data": {"head": "{"}}, manager="x")
+
+
+def lose_chunks(lab: Lab) -> None:
+    for item in lab.list(RECORDS):
+        if item.get("binaryData"):
+            lab.request("DELETE", f"{RECORDS}/{item['metadata']['name']}")
+
+
+def damage_and_lose_the_lease(lab: Lab) -> None:
+    damage_head(lab)
+    lab.request("DELETE", LEASE)
+
+
+@pytest.mark.parametrize("damage", [damage_head, lose_chunks, damage_and_lose_the_lease])
+def test_damaged_records_are_refused_and_can_be_rebuilt(
+    tmp_path: Path, damage: Callable[[Lab], None]
+) -> None:
+    lab = start(tmp_path, MAPS)
+    damage(lab)
+    with pytest.raises(ClusterformError, match="cannot be read") as refused:
+        lab.plan()
+    assert "state rebuild" in refused.value.hint
+    repair.rebuild(lab.workspace())
     assert lab.plan().changes == ()
 
 

@@ -20,8 +20,8 @@ from planner.status import (
     own_words,
 )
 from planner.views.board import Board
-from planner.views.progress import open_progress
 from planner.views.problems import error_text, findings_text
+from planner.views.progress import open_progress
 from planner.views.records import history_text, list_text, show_text
 from planner.views.report import clock, report_text
 from planner.views.status import status_json, status_text
