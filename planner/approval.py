@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from planner import planfile
-from planner.changes import Plan, Unit
+from planner.changes import Plan, Unit, Verb
 from state.errors import ClusterformError
 
 
@@ -69,7 +69,7 @@ def _machines(unit: Unit) -> int:
 
 
 def _by_unit(plan: Plan, approved: dict[str, tuple[str, int]]) -> None:
-    changing = {c.unit for c in plan.changes}
+    changing = {c.unit for c in plan.changes if c.verb is not Verb.FORGET}
     for unit in plan.units:
         if unit.key not in changing:
             continue

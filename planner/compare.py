@@ -133,7 +133,7 @@ class Comparer:
                 if full is not body:
                     delete_at(full, conflict.path)
             proof = prove(full, live)
-            if proof is Proof.UNCHANGED:
+            if proof is Proof.UNCHANGED and not self._always:
                 return result
         if _immutable_differs(full, live, kind_rules):
             result.compared = Compared.IMMUTABLE

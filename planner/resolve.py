@@ -227,7 +227,9 @@ def resolved(resource: Resource, names: Mapping[ResourceId, Naming], unit: str) 
         id_ = named(id_, own.physical)
         body["metadata"]["name"] = own.physical
         set_at(
-            body, ("f:metadata", "f:labels", f"f:{TEMPLATE_LABEL}"), resource.id.name[:_MAX_NAME]
+            body,
+            ("f:metadata", "f:labels", f"f:{TEMPLATE_LABEL}"),
+            resource.id.name[:_MAX_NAME].rstrip("-._"),
         )
     return msgspec.structs.replace(
         resource,

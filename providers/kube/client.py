@@ -267,6 +267,8 @@ class KubeClient:
                 if answer.status < 300:
                     return answer
                 error = _error(answer, create_only)
+                if answer.status in (502, 504) and not repeatable:
+                    error.code = "api-ambiguous"  # a proxy's answer: the server may have done it
             except TransportError as cut:
                 code = "api-ambiguous" if cut.sent and not repeatable else "api-unavailable"
                 error = ApiError(code, str(cut))

@@ -140,8 +140,9 @@ def _of_control_plane(secret: Present, cluster: JsonObject) -> bool:
 
 def initialized(cluster: JsonObject) -> bool:
     """The control plane has been up once: by contract v1beta2, or v1beta1."""
-    if value(cluster, "status.initialization.controlPlaneInitialized") is True:
-        return True
+    for flag in ("initialization.controlPlaneInitialized", "controlPlaneReady"):
+        if value(cluster, f"status.{flag}") is True:
+            return True
     found: Any = value(cluster, "status.conditions", []) or ()
     return any(
         c.get("type") == "ControlPlaneInitialized" and c.get("status") == "True" for c in found
