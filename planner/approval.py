@@ -31,7 +31,7 @@ def check(plan: Plan, expected: str) -> None:
 
 
 def _whole(plan: Plan, expected: str) -> None:
-    if not plan.complete:
+    if not all(unit.complete for unit in plan.units):
         raise ClusterformError(
             "refused", "part of the fleet could not be read, so the plan has no approvable digest"
         )

@@ -106,7 +106,8 @@ class Journal:
 
     def run(self, run: str) -> Run:
         """A run by its id or an unambiguous beginning of it; raises 'no-run'."""
-        found = [r for r in self.runs() if r.run.startswith(run)]
+        runs = self.runs()
+        found = [r for r in runs if r.run == run] or [r for r in runs if r.run.startswith(run)]
         if len(found) != 1:
             what = "there is no run" if not found else "several runs begin with"
             raise ClusterformError(

@@ -38,7 +38,7 @@ from planner.views.sections import (
     symbol,
     verdict,
 )
-from planner.views.summary import finding_lines, quiet_text, source, unreadable_text
+from planner.views.summary import approval_text, finding_lines, quiet_text, source, unreadable_text
 from planner.views.values import cause_text, changed_lines, field_path, is_block, sides
 
 LIMIT = 65_000
@@ -180,6 +180,8 @@ def _foot(plan: Plan) -> str:
         part = "What could not be read is not part of this plan and cannot be approved with it.\n\n"
     else:
         part = ""
+    if not all(unit.complete for unit in plan.units):
+        return f"{part}{approval_text(plan)}"
     return (
         f"{part}Approve by the full digest: {span(plan.digest)}\n\n"
         f"After the merge: {span('clusterform apply --expect-digest ' + plan.digest)}"

@@ -33,11 +33,26 @@ def provenance(plan: Plan) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def approval_text(plan: Plan) -> str:
+    """The digest to approve, or why there is none for the whole plan (docs/semantics.md 22)."""
+    missing = [u.key for u in plan.units if not u.complete]
+    if not missing:
+        return f"Digest {plan.digest}"
+    return (
+        f"No digest of the whole: {plural(len(missing), 'unit')} could not be planned completely."
+        " Approve unit by unit, by the saved plan."
+    )
+
+
 def quiet_text(plan: Plan) -> str:
     """What is said when there is nothing to do."""
+    kinds = {f.kind for f in plan.findings}
     if not plan.complete:
         what = "drift" if plan.mode == "drift" else "changes"
-        return f"No {what} in what could be read."
+        where = "could be read" if "unreadable" in kinds else "is not held back"
+        return f"No {what} in what {where}."
+    if "refused" in kinds and plan.mode != "drift":
+        return "No changes that are allowed; what is refused stands above."
     clusters = plural(plan.totals.clusters, "cluster")
     matches = "matches" if plan.totals.clusters == 1 else "match"
     if plan.mode == "drift":

@@ -27,7 +27,14 @@ from planner.views.sections import (
     title,
     verdict,
 )
-from planner.views.summary import finding_lines, headline, limits, provenance, quiet_text
+from planner.views.summary import (
+    approval_text,
+    finding_lines,
+    headline,
+    limits,
+    provenance,
+    quiet_text,
+)
 from planner.views.values import (
     LIMIT,
     cause_text,
@@ -246,7 +253,7 @@ class _TextView:
         if plan.mode == "drift":
             yield "clusterform apply takes it back; clusterform plan shows all that it would do."
             return
-        yield f"Digest {plan.digest}"
+        yield from wrapped(approval_text(plan), self.width, "      ")
         if plan.refusals:
             yield self.paint("This plan is refused: apply will not start it.", _RED)
         elif saved:

@@ -64,10 +64,11 @@ def owner(value: JsonObject, *, controller: bool = False) -> JsonObject:
 def add_owner(value: JsonObject, entry: JsonObject) -> None:
     """Name an owner, once."""
     owners = value["metadata"].setdefault("ownerReferences", [])
-    same = [o for o in owners if (o["kind"], o["name"]) == (entry["kind"], entry["name"])]
-    for old in same:
-        owners.remove(old)
-    owners.append({**(same[0] if same else {}), **entry})
+    for place, held in enumerate(owners):
+        if (held["kind"], held["name"]) == (entry["kind"], entry["name"]):
+            owners[place] = {**held, **entry}  # in place: two owners must not keep reordering it
+            return
+    owners.append(entry)
 
 
 def owned_by(value: JsonObject, kind: str) -> str:
