@@ -20,7 +20,7 @@ from planner.changes import (
     Graph,
     Verb,
 )
-from planner.graph import Node, node_key, order
+from planner.graph import Node, check_acyclic, node_key
 from planner.planned import Planned
 from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import ABSENT, APPLIED, Milestone, references, value
@@ -63,7 +63,7 @@ def build(planned: Iterable[Planned], world: World) -> Graph:
     builder = _Builder(list(planned), world)
     builder.run()
     graph = builder.graph()
-    order(graph, [p.change for p in builder.planned])
+    check_acyclic(graph, [p.change for p in builder.planned])
     return graph
 
 
@@ -100,7 +100,8 @@ class _Builder:
 
     def graph(self) -> Graph:
         """Sorted: the same rules give the same bytes."""
-        edges = sorted(self._edges.values(), key=lambda e: (node_key(e.before), node_key(e.after)))
+        keys = {node: node_key(node) for pair in self._edges for node in pair}
+        edges = sorted(self._edges.values(), key=lambda e: (keys[e.before], keys[e.after]))
         gates = sorted(self._gates.values(), key=lambda g: g.name)
         return Graph(gates=tuple(gates), edges=tuple(edges))
 
@@ -357,6 +358,10 @@ class _Builder:
             if _awaited_removal(removal):
                 gate = self._gate(f"{removal.unit} gone", [(removal.id, ABSENT)], removal.unit)
                 self.edge(removal.action, gate, "its machines have to go")
+        addons: dict[str, list[Change]] = {}
+        for id_, changes in self.writes.items():
+            if changes[-1].unit == id_.cluster + ADDONS:
+                addons.setdefault(id_.cluster, []).append(changes[-1])
         for unit, changes in sorted(awaits.items()):
             wanted = [
                 (c.id, m) for c in changes if (m := rules(c.id.group, c.id.kind).ready) is not None
@@ -365,12 +370,8 @@ class _Builder:
             for change in changes:
                 self.edge(change.action, gate, "has to settle")
             if any(c.id.group_kind == CLUSTER for c in changes):
-                self._addons_before(unit, gate)
-
-    def _addons_before(self, unit: str, gate: str) -> None:
-        for id_, changes in self.writes.items():
-            if id_.cluster == unit and changes[-1].unit == unit + ADDONS:
-                self.edge(changes[-1].action, gate, "nodes become ready with their add-ons")
+                for addon in addons.get(unit, ()):
+                    self.edge(addon.action, gate, "nodes become ready with their add-ons")
 
     def _gate(self, name: str, awaits: Iterable[tuple[ResourceId, Milestone]], unit: str) -> str:
         known = self._gates.get(name)

@@ -19,6 +19,28 @@ def node_key(node: Node) -> tuple[int, str, int]:
     return (0, node.resource.text, node.step)
 
 
+def check_acyclic(graph: Graph, changes: Iterable[Change]) -> None:
+    """Raise 'cycle' with the exact path where the edges have one; networkx only tells which."""
+    changes = list(changes)
+    nodes: list[Node] = [*(c.action for c in changes), *(g.name for g in graph.gates)]
+    missing = dict.fromkeys(nodes, 0)
+    following: dict[Node, list[Node]] = {}
+    for edge in graph.edges:
+        missing[edge.after] = missing.get(edge.after, 0) + 1
+        missing.setdefault(edge.before, 0)
+        following.setdefault(edge.before, []).append(edge.after)
+    ready = [node for node, count in missing.items() if not count]
+    over = 0
+    while ready:
+        over += 1
+        for after in following.get(ready.pop(), ()):
+            missing[after] -= 1
+            if not missing[after]:
+                ready.append(after)
+    if over < len(missing):
+        order(graph, changes)
+
+
 def order(graph: Graph, changes: Iterable[Change]) -> list[Node]:
     """All nodes, each after what it waits for; ties by id. Raises 'cycle' with the exact path."""
     changes = list(changes)

@@ -45,7 +45,7 @@ from providers.capi import CLUSTER
 from providers.registry import rules
 from state.errors import ClusterformError
 from state.live import Present
-from state.recorded import Records
+from state.recorded import Recorded, Records
 from state.resource import FieldPath, GroupKind, Resource, ResourceId
 
 Labels = dict[str, str]
@@ -191,7 +191,9 @@ class _Planning:
 
     def _units(self, desired: list[Resource]) -> dict[ResourceId, str]:
         wanted = {r.id for r in desired}
-        found = assign((), self._owned_elsewhere(wanted)) | assign(desired)
+        records = self.inputs.records
+        unplaced = [p for p in self._owned_elsewhere(wanted) if not _placed_by(records.get(p.id))]
+        found = assign((), unplaced) | assign(desired)
         for id_, recorded in self.inputs.records.items():
             if recorded.unit and id_ not in wanted:
                 found[id_] = recorded.unit
@@ -442,6 +444,13 @@ class _Planning:
             tool=self.inputs.tool,
             partial=selectors,
         )
+
+
+def _placed_by(recorded: Recorded | None) -> bool:
+    """The record says the unit, and nothing hangs on the object's references: not looked into."""
+    if recorded is None or not recorded.unit:
+        return False
+    return not rules(recorded.id.group, recorded.id.kind).references
 
 
 def _one_version_per_kind(*wanted: Iterable[Wanted]) -> list[Wanted]:

@@ -81,6 +81,7 @@ class Resolver:
         self._reveal = reveal
         self._fleet = fleet
         self._names: dict[ResourceId, Naming] = {}
+        self._seen: dict[ResourceId, Present] = {}
         self._users = self._find_users()
 
     def _find_users(self) -> dict[ResourceId, list[tuple[ResourceId, Reference]]]:
@@ -103,6 +104,7 @@ class Resolver:
         for id_ in sorted(self._resources):
             if is_template(id_):
                 self._name(id_)
+                self._release()
         return {i: n for i, n in self._names.items() if i in self._resources}
 
     def _name(self, id_: ResourceId) -> Naming:
@@ -132,7 +134,7 @@ class Resolver:
         current = self._referenced_now(id_)
         candidates = [*current, hashed, id_.name]
         for name in dict.fromkeys(candidates):
-            seen = self._observe(named(id_, name))
+            seen = self._look(named(id_, name))
             if isinstance(seen, Unreadable):
                 return Naming(logical=id_, physical=hashed, blocked=seen.reason)
             if isinstance(seen, Present) and says_the_same(full, seen):
@@ -145,7 +147,7 @@ class Resolver:
         """Names that the live users refer to at the very fields that name this template."""
         names = []
         for user, reference in self._users.get(id_, ()):
-            live = self._observe(self._physical_id(user))
+            live = self._look(self._physical_id(user))
             if isinstance(live, Present):
                 found = value_at(live.body, reference.path)
                 if isinstance(found, str):
@@ -155,6 +157,18 @@ class Resolver:
     def _physical_id(self, id_: ResourceId) -> ResourceId:
         naming = self._names.get(id_)
         return named(id_, naming.physical) if naming else id_
+
+    def _look(self, id_: ResourceId) -> Observation:
+        found = self._observe(id_)
+        if isinstance(found, Present):
+            self._seen[found.id] = found
+        return found
+
+    def _release(self) -> None:
+        """Templates are named one after the other: their bodies are not held beside each other."""
+        for present in self._seen.values():
+            present.release()
+        self._seen.clear()
 
     def _free(self, id_: ResourceId, hashed: str, full: JsonObject) -> str:
         """`hashed`, or with `-2`, `-3`… where that name holds something else (a changed secret)."""

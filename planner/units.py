@@ -62,6 +62,7 @@ def assign(resources: Iterable[Resource], live: Iterable[Present] = ()) -> dict[
         bodies.add(resource.id, msgspec.json.decode(resource.body))
     for present in live:
         bodies.add(present.id, present.body)
+        present.release()
     return bodies.settle()
 
 

@@ -96,10 +96,10 @@ class KubeClient:
         """
         group = split_api_version(version)[0]
         for raw in self._pages(_path(version, served, namespace), selector):
-            head = _understood(_ENVELOPE, raw)
-            meta = head.metadata
+            own = bytes(raw)  # what is kept must not hold on to the whole page
+            meta = _understood(_ENVELOPE, own).metadata
             id_ = ResourceId(self.cluster, group, kind, meta.namespace, meta.name)
-            yield Present(id=id_, version=version, metadata=meta, raw=bytes(raw))
+            yield Present(id=id_, version=version, metadata=meta, raw=own)
 
     def _pages(self, path: str, selector: str) -> list[msgspec.Raw]:
         for _ in range(_LIST_RESTARTS):

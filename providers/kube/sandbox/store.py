@@ -113,7 +113,7 @@ class Store:
             found.execute("PRAGMA busy_timeout=30000")
             found.execute("PRAGMA journal_mode=PERSIST")
             found.execute("PRAGMA synchronous=OFF")
-            found.execute("PRAGMA cache_size=-65536")
+            found.execute("PRAGMA cache_size=-8192")
             self._local.connection = found
             self._opened.append(found)
         return found
