@@ -14,7 +14,7 @@ import msgspec
 from planner.changes import ActionId, Change, Edge, FieldChange, Gate, Plan, Verb
 from planner.views.counts import Counts, counts
 from providers.base import Milestone
-from state.resource import JsonObject, path_text
+from state.resource import JsonObject, canonical, path_text
 
 _ACTIONS = {
     Verb.CREATE: ["create"],
@@ -49,8 +49,14 @@ def plan_json(plan: Plan) -> str:
             "edges": [_edge(e) for e in plan.graph.edges],
         },
     }
-    compact = json.dumps(document, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return msgspec.json.format(compact, indent=2) + "\n"
+    return _ascii(msgspec.json.format(canonical(document), indent=2).decode()) + "\n"
+
+
+def _ascii(text: str) -> str:
+    """JSON with everything beyond ASCII as `\\uXXXX`; only strings can hold such characters."""
+    if text.isascii():
+        return text
+    return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
 
 
 def _summary(plan: Plan, found: Counts) -> JsonObject:
