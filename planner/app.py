@@ -147,6 +147,13 @@ def _check_usable(
         raise ClusterformError("refused", first.summary, hint=first.override)
     for identity in made.basis.clusters:
         uid = workspace.api(identity.cluster).uid()
+        if identity.uid and not uid:
+            raise ClusterformError(
+                "unreachable",
+                f"{identity.cluster} does not say which cluster it is: its kube-system namespace"
+                " cannot be read",
+                hint="try again once it answers; nothing was written",
+            )
         if identity.uid and uid != identity.uid:
             raise ClusterformError(
                 "stale",

@@ -182,6 +182,8 @@ class _Loader:
                     self._refuse_overlay(above[0])
                 elif file.path.endswith(_YAML) and file.path not in taken:
                     found[file.path] = file
+                elif file.path.endswith(".json") and base != ".":
+                    self.skipped.add(f"{file.path}: JSON; manifests are read from .yaml and .yml")
             self.skipped.update(f"{folder or '.'}: a Helm chart" for folder in charts)
         return [found[path] for path in sorted(found.keys() - self.own_files)]
 

@@ -87,6 +87,14 @@ def check(document: Document, path: str, patterns: secrets.Patterns | None = Non
     body = document.body
     version, kind = body.get("apiVersion"), body.get("kind")
     if not (version and kind and isinstance(version, str) and isinstance(kind, str)):
+        if "apiVersion" in body or "kind" in body:
+            note(
+                "error",
+                "half-a-manifest",
+                "apiVersion and kind must both be text: left out, its object would be deleted",
+                "write both, or remove both if this is no manifest",
+            )
+            return Checked(None, findings)
         note("warning", "not-a-manifest", "no apiVersion and kind: not a manifest, left out")
         return Checked(None, findings)
     try:
@@ -139,6 +147,9 @@ def _metadata(body: JsonObject) -> tuple[str, str, str]:
         raise _Wrong("no-name", "metadata.name is missing")
     if not isinstance(name, str) or not isinstance(namespace, str):
         raise _Wrong("wrong-type", "metadata.name and namespace must be text; quote them")
+    for field, text in (("name", name), ("namespace", namespace)):
+        if "/" in text or "%" in text or text in (".", "..") or len(text) > 253:
+            raise _Wrong("bad-name", f"metadata.{field} is no valid name")
     for field in ("labels", "annotations"):
         _check_texts(field, metadata.get(field))
     cluster = _take_cluster(metadata)

@@ -42,6 +42,7 @@ from planner.units import assign, is_workload
 from planner.unwanted import Unwanted
 from planner.work import Declared
 from providers.capi import CLUSTER
+from providers.management import NAMESPACE
 from providers.registry import rules
 from state.errors import ClusterformError
 from state.live import Present
@@ -140,6 +141,7 @@ class _Planning:
         desired = {(r.id.cluster, r.version, r.id.kind) for r in rendered.resources}
         recorded = {(r.id.cluster, r.version, r.id.kind) for r in self.inputs.records.values()}
         always = {(m.name, _CAPI_VERSION, CLUSTER.kind) for m in self.fleet.management}
+        always |= {(m.name, "v1", NAMESPACE.kind) for m in self.fleet.management}
         one_version = _one_version_per_kind(desired, recorded, always)
         self.reader.read(w for w in one_version if not is_workload(w[0]))
         self.reader.read(w for w in one_version if is_workload(w[0]))

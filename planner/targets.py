@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from planner.changes import Change, Cleared, Graph, Verb
+import msgspec
+
+from planner.changes import Change, Cleared, Gate, Graph, Verb
 from planner.graph import Node, ancestors, descendants
 from planner.select import Selector, nothing_matches
 from state.resource import JsonObject, Resource, ResourceId
@@ -36,7 +38,9 @@ def cut(
         kept = ancestors(graph, {c.action for c in changes if c.id in meant})
     if excludes:
         dropped = _matching(known, excludes)
-        kept -= descendants(graph, {c.action for c in changes if c.id in dropped})
+        gone = descendants(graph, {c.action for c in changes if c.id in dropped})
+        kept -= gone
+    kept |= _last_waits(graph, kept)
     remaining = tuple(c for c in changes if c.action in kept)
     left = [(unit, c) for unit, c in cleared if _keeps(c, unit, known, targets, excludes)]
     return remaining, _subgraph(graph, kept), left
@@ -87,5 +91,27 @@ def _subgraph(graph: Graph, kept: set[Node]) -> Graph:
     """Edges between kept nodes; gates that nothing leads to or from any more are dropped."""
     edges = tuple(e for e in graph.edges if e.before in kept and e.after in kept)
     used = {n for e in edges for n in (e.before, e.after)}
-    gates = tuple(g for g in graph.gates if g.name in used)
+    written = {n.resource for n in kept if not isinstance(n, str)}
+    last = _last_gates(graph)
+    gates = tuple(
+        _narrowed(g, written) if g.name in last else g for g in graph.gates if g.name in used
+    )
     return Graph(gates=gates, edges=edges)
+
+
+def _last_gates(graph: Graph) -> set[str]:
+    """Gates that nothing waits for: what a run settles on at its end."""
+    waited_for = {e.before for e in graph.edges if isinstance(e.before, str)}
+    return {g.name for g in graph.gates} - waited_for
+
+
+def _last_waits(graph: Graph, kept: Collection[Node]) -> set[Node]:
+    """The last gates behind what is kept: a cut plan waits for its own rollouts, too."""
+    last = _last_gates(graph)
+    return {e.after for e in graph.edges if e.before in kept and e.after in last}
+
+
+def _narrowed(gate: Gate, written: Collection[ResourceId]) -> Gate:
+    """Only what this plan writes has to settle."""
+    awaits = tuple(wait for wait in gate.awaits if wait[0] in written)
+    return msgspec.structs.replace(gate, awaits=awaits)

@@ -39,6 +39,7 @@ from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import references, values
 from providers.builtin import Served
 from providers.capi import CLUSTER, CLUSTER_CLASS
+from providers.management import NAMESPACE
 from providers.registry import rules
 from providers.secrets import sensitive_paths
 from state.fingerprint import fingerprint, watched_paths
@@ -172,6 +173,11 @@ class Declared(Decider):
             self._blocked(resource.id, resource.unit, why, out, unread=False)
             self._phantom(resource, out)
             return
+        if self._nowhere(resource):
+            why = f"its namespace {resource.id.namespace} is neither in Git nor live"
+            self._blocked(resource.id, resource.unit, why, out, unread=False)
+            self._phantom(resource, out)
+            return
         if self._homeless(resource):
             why = f"there is no Cluster {resource.unit.removesuffix(ADDONS)}, in Git or live"
             self._blocked(resource.id, resource.unit, why, out, unread=False)
@@ -295,6 +301,16 @@ class Declared(Decider):
             if sensitive and not live.metadata.generation
             else "",
         )
+
+    def _nowhere(self, resource: Resource) -> bool:
+        """Its namespace is proven missing. Of a cluster without an API yet nothing is known."""
+        id_ = resource.id
+        home = ResourceId(id_.cluster, "", NAMESPACE.kind, "", id_.namespace)
+        if not id_.namespace or home in self._desired:
+            return False
+        if id_.cluster in self._context.empty_clusters:
+            return False
+        return isinstance(self._context.observe(home), Absent)
 
     def _before_create(self, id_: ResourceId) -> Precondition:
         """In a cluster that this run brings up kubeadm may have been first (semantics 26)."""

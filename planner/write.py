@@ -133,6 +133,8 @@ class Writer:
             except ApiError as error:
                 if error.code == "api-stale" and attempt + 1 < ATTEMPTS:
                     continue
+                if error.code == "api-stale":
+                    raise _stale(change, "somebody keeps writing to it") from None
                 if error.code == "api-ambiguous":
                     return self._read_back(change, error)
                 raise

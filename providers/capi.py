@@ -313,6 +313,8 @@ def provider_defined_impact(
         return Impact(effect=Effect.SCALES, added=added, total=added, peak=added) if added else None
     paths = _PROVIDER_DEFINED[kind]
     changed = changed_field(before, after, paths)
+    if kind == CLUSTER and value(before, "spec.paused") and not value(after, "spec.paused"):
+        changed = "spec.paused"  # whatever was held back begins
     if not changed:
         return None
     if fact.unreadable:

@@ -73,7 +73,9 @@ def apply(
         expect_digest=expect_digest,
     )
     workspace = settings.workspace(ref)
-    if resume:
+    if resume is not None:
+        if not resume:
+            raise click.UsageError("--resume needs a run; clusterform state history lists them")
         if file or targets or excludes:
             raise click.UsageError("--resume performs the plan of that run: give nothing else")
         return _perform(
@@ -92,7 +94,7 @@ def apply(
     )
     click.echo(render_plan(made, "text", settings), nl=False)
     if not made.writes:
-        return Exit.REFUSED if _refused(made) else Exit.OK
+        return Exit.REFUSED if _refused(made) else Exit.ERROR if _blocked(made) else Exit.OK
     if not auto_approve and not made.refusals:
         _ask("Apply this plan? Only 'yes' is a yes", "yes")
     return _run(settings, workspace, made, None, options)
@@ -168,11 +170,20 @@ def _run(
         settings,
         lambda emit, stop: app.apply(workspace, made, envelope, options, emit, stop),
     )
-    return Exit.REFUSED if code == Exit.OK and _refused(made) else code
+    if code != Exit.OK:
+        return code
+    if _refused(made):
+        return Exit.REFUSED
+    return Exit.PARTIAL if _blocked(made) else code
 
 
 def _refused(made: Plan) -> bool:
     return bool(made.refusals) or any(f.kind == "refused" for f in made.findings)
+
+
+def _blocked(made: Plan) -> bool:
+    """Something of Git could not be planned because something stands in its way."""
+    return any(f.kind == "blocked" for f in made.findings)
 
 
 Performance = Callable[[app.Emit, app.Interrupts], events.RunFinished]

@@ -83,5 +83,6 @@ def validate(settings: Global, ref: str | None) -> int:
     errors = sum(1 for f in findings if f.severity == "error")
     documents = len(workspace.loaded.documents)
     if not errors:
-        click.echo(f"{documents} objects are valid" + (", with warnings" if findings else ""))
+        objects = "1 object is" if documents == 1 else f"{documents} objects are"
+        click.echo(f"{objects} valid" + (", with warnings" if findings else ""))
     return Exit.ERROR if errors else Exit.OK

@@ -83,9 +83,13 @@ def plan(
 
 
 def exit_of(made: Plan, *, detailed: bool) -> int:
-    """3 where a guard or protection refuses something, 2 for changes if asked, else 0."""
-    if made.refusals or any(f.kind == "refused" for f in made.findings):
+    """3 where a guard or protection refuses something, 1 where something stands in the way of an
+    object of Git, 2 for changes if asked, else 0."""
+    kinds = {f.kind for f in made.findings}
+    if made.refusals or "refused" in kinds:
         return Exit.REFUSED
+    if "blocked" in kinds:
+        return Exit.ERROR
     return Exit.CHANGES if detailed and made.changes else Exit.OK
 
 

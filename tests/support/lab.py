@@ -166,8 +166,8 @@ class Lab:
         )
 
     def converge(self, **options: Any) -> events.RunFinished:
-        """Plan and apply; everything must work."""
-        finished = self.apply(self.plan(**options))
+        """Plan and apply, one write at a time so that uids repeat; everything must work."""
+        finished = self.apply(self.plan(**options), parallel=1)
         problems = [r for r in finished.results if r.outcome != "done"]
         assert (problems, finished.unsettled) == ([], ())
         return finished

@@ -143,7 +143,10 @@ items:
 
 PROBLEMS = {
     "no kind": ("a: b\n", "warning x.yaml:1 not-a-manifest"),
-    "kind is a number": ("apiVersion: v1\nkind: 3\n", "warning x.yaml:1 not-a-manifest"),
+    "kind is a number": ("apiVersion: v1\nkind: 3\n", "error x.yaml:1 half-a-manifest"),
+    "kind forgotten": ("apiVersion: v1\nmetadata: {name: a}\n", "error x.yaml:1 half-a-manifest"),
+    "version forgotten": ("kind: A\nmetadata: {name: a}\n", "error x.yaml:1 half-a-manifest"),
+    "a name with a slash": ("apiVersion: v1\nkind: A\nmetadata: {name: a/b}\n", "error x.yaml:1 bad-name"),
     "no metadata": ("apiVersion: v1\nkind: A\n", "error x.yaml:1 no-name"),
     "empty name": ("apiVersion: v1\nkind: A\nmetadata: {name: ''}\n", "error x.yaml:1 no-name"),
     "number as name": ("apiVersion: v1\nkind: A\nmetadata: {name: 12}\n", "error x.yaml:1 wrong-type"),
