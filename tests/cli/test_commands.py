@@ -124,3 +124,15 @@ def test_an_empty_folder_is_no_error_but_said(
 ) -> None:
     assert clusterform(tmp_path, "plan") == Exit.OK
     assert "no manifests were found" in capsys.readouterr().out
+
+
+def test_what_stands_in_the_way_is_in_the_exit_code(folder: Path) -> None:
+    away = CONFIG_MAP.replace("settings", "settings, namespace: nowhere")
+    (folder / "away.yaml").write_text(away)
+    assert clusterform(folder, "plan") == Exit.ERROR
+    assert clusterform(folder, "-q", "apply", "--auto-approve") == Exit.PARTIAL
+    assert clusterform(folder, "-q", "apply", "--auto-approve") == Exit.ERROR
+
+
+def test_resume_without_a_run_is_a_usage_error(folder: Path) -> None:
+    assert clusterform(folder, "apply", "--auto-approve", "--resume", "") == Exit.ERROR

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from planner import planfile
+from providers.base import Effect
+from providers.kube.sandbox.faults import Fault
 from state.errors import ClusterformError
 from state.resource import canonical, digest
 from tests.support.lab import Lab, by_verb, capi
@@ -174,3 +176,45 @@ def test_a_status_update_does_not_make_a_plan_with_secrets_stale(tmp_path: Path)
     path = capi("kubeadmcontrolplanes", "team-a", "c1")
     lab.patch(f"{path}/status", {"status": {"note": "busy"}}, manager="somebody")
     assert lab.apply(plan).count("failed") == 0
+
+
+def test_a_targeted_plan_waits_for_the_rollout_it_starts(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster("c1"), cluster("c2"))
+    put(lab, cluster("c1", workers=4), cluster("c2", workers=4))
+    plan = lab.plan(targets=selectors("kind=MachineDeployment,name=c1-md0"))
+    assert by_verb(plan) == {"update": ["MachineDeployment team-a/c1-md0"]}
+    lab.apply(plan)
+    live = lab.get(capi("machinedeployments", "team-a", "c1-md0"))
+    assert live is not None
+    assert live["status"]["readyReplicas"] == 4
+
+
+def test_an_object_of_a_missing_namespace_is_named_before_the_run(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster())
+    put(lab, cluster(), PENDING.replace("team-a", "team-typo"))
+    plan = lab.plan()
+    assert plan.changes == ()
+    (finding,) = plan.findings
+    assert finding.kind == "blocked"
+    assert "namespace team-typo is neither in Git nor live" in finding.summary
+
+
+def test_unpausing_a_cluster_may_replace_its_machines(tmp_path: Path) -> None:
+    paused = cluster().replace("spec:\n  clusterNetwork", "spec:\n  paused: true\n  clusterNetwork")
+    lab = start(tmp_path, cluster())
+    put(lab, paused)
+    lab.apply(lab.plan())
+    put(lab, cluster())
+    (change,) = lab.plan().changes
+    assert change.impact is not None
+    assert (change.impact.effect, change.impact.replaced) == (Effect.PROVIDER_DEFINED, 3)
+
+
+def test_a_cluster_that_does_not_say_which_it_is_gets_no_writes(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster())
+    put(lab, cluster(workers=3))
+    plan = lab.plan()
+    lab.sandbox.fault(Fault(kind="status", path=".*/kube-system", status=503, count=None))
+    with pytest.raises(ClusterformError, match="kube-system") as raised:
+        lab.apply(plan)
+    assert raised.value.code == "unreachable"
