@@ -15,6 +15,7 @@ from planner.facts import Around, FactReader
 from planner.planned import Planned
 from providers.base import Effect, Fact, Impact
 from providers.capi import CLUSTER, CLUSTER_CLASS
+from providers.readiness import held_back
 from providers.registry import impact, rules
 from state.live import Present
 from state.resource import JsonObject, ResourceId
@@ -52,10 +53,20 @@ def impact_of(
     if live is None:
         return impact(id_.group_kind, None, after, Fact())
     if id_.group_kind == CLUSTER_CLASS:
-        fact = facts.of_class(id_, clusters(id_.cluster))
-    else:
-        fact = facts.of_owner(id_, unit)
-    return impact(id_.group_kind, live.body, after, fact)
+        of_class = facts.of_class(id_, clusters(id_.cluster))
+        return impact(id_.group_kind, live.body, after, of_class)
+    found = impact(id_.group_kind, live.body, after, facts.of_owner(id_, unit))
+    return found if id_.group_kind == CLUSTER else _held(found, live.body, after)
+
+
+def _held(found: Impact | None, before: JsonObject, after: JsonObject) -> Impact | None:
+    """Said where the controllers will not act on it: paused, and not resumed by this change."""
+    reason = held_back(after)
+    resumed = held_back({**before, "status": {}}) and not held_back({**after, "status": {}})
+    if found is None or not reason or resumed:
+        return found
+    notes = (*filter(None, (found.note,)), f"paused ({reason}): nothing happens until resumed")
+    return msgspec.structs.replace(found, note="; ".join(notes))
 
 
 def _removal(change: Change, facts: FactReader) -> Change:

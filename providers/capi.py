@@ -249,8 +249,6 @@ def _deployment_arithmetic(
         replaced = 0
     if removed:
         notes.append(_victims(after))
-    if value(after, "spec.paused"):
-        notes.append("paused: nothing happens until resumed")
     surge, unavailable = rolling_limits(replicas, strategy)
     rolls = replaced > 0
     return Impact(

@@ -43,7 +43,7 @@ def check(milestone: Milestone, body: JsonObject | None, relatives: Relatives) -
         return Readiness(Health.WAITING, "NotFound", "not there yet")
     if milestone.name in ("applied", "exists"):
         return REACHED
-    paused = _paused(body)
+    paused = held_back(body)
     if paused:
         return Readiness(Health.BLOCKED, "Paused", paused)
     return _PREDICATES[milestone.name](body, relatives)
@@ -55,9 +55,13 @@ def conditions(body: JsonObject) -> dict[str, JsonObject]:
     return {c.get("type", ""): c for c in found if isinstance(c, dict)}
 
 
-def _paused(body: JsonObject) -> str:
+def held_back(body: JsonObject) -> str:
+    """Why the controllers leave the object alone: paused itself or by its Cluster; "" if not.
+
+    The condition Paused is the controllers' own word (Cluster API v1beta2 contract).
+    """
     if value(body, "spec.paused") is True:
-        return "spec.paused is set: nothing happens until it is removed"
+        return "spec.paused is set"
     annotations = body["metadata"].get("annotations") or {}
     if "cluster.x-k8s.io/paused" in annotations:
         return "the annotation cluster.x-k8s.io/paused is set"

@@ -11,7 +11,7 @@ from providers.base import Effect
 from providers.kube.sandbox.faults import Fault
 from state.errors import ClusterformError
 from state.resource import canonical, digest
-from tests.support.lab import Lab, by_verb, capi
+from tests.support.lab import Lab, by_verb, capi, change_of
 from tests.support.manifests import ALLOW_DESTROY, NAMESPACE, addon, cluster
 
 FILE = "clusters/c1.yaml"
@@ -218,3 +218,14 @@ def test_a_cluster_that_does_not_say_which_it_is_gets_no_writes(tmp_path: Path) 
     with pytest.raises(ClusterformError, match="kube-system") as raised:
         lab.apply(plan)
     assert raised.value.code == "unreachable"
+
+
+def test_a_change_that_a_pause_holds_back_says_so(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster())
+    lab.patch(capi("clusters", "team-a", "c1"), {"spec": {"paused": True}}, manager="oncall")
+    lab.pass_time(60)
+    put(lab, cluster(workers=5))
+    change = change_of(lab.plan(), "MachineDeployment")
+    assert change.impact is not None
+    assert "paused" in change.impact.note
+    assert change.impact.added == 3
