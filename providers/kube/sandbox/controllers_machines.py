@@ -9,7 +9,11 @@ from __future__ import annotations
 from providers.kube.sandbox.controllers_kubeconfig import workload_of
 from providers.kube.sandbox.controllers_making import FINALIZER
 from providers.kube.sandbox.controllers_objects import (
+    CONTROL_PLANE,
     CONTROL_PLANE_LABEL,
+    CONTROL_PLANE_NAME,
+    CORE,
+    DEPLOYMENT_NAME,
     cluster_of,
     follow,
     holds,
@@ -70,7 +74,7 @@ def _advance(machine: Subject, cluster: JsonObject) -> None:
 
 
 def _conditions(machine: Subject, cluster: JsonObject) -> None:
-    stuck = machine.world.stuck(machine.key) or ""
+    stuck = _stuck(machine)
     if stuck:
         machine.world.wake(machine.key, TIMINGS.retry)
     bootstrapped = initialized(machine.value, "bootstrapDataSecretCreated")
@@ -92,6 +96,24 @@ def _conditions(machine: Subject, cluster: JsonObject) -> None:
     machine.calm("Updating", "Deleting")
     machine.status["phase"] = "Running" if ready else _phase(bootstrapped, provisioned)
     machine.status["observedGeneration"] = machine.metadata["generation"]
+
+
+def _stuck(machine: Subject) -> str:
+    """The reason of a stuck fault on the machine or, until it has a node, on what made it."""
+    own = machine.world.stuck(machine.key) or ""
+    if own or machine.status.get("nodeRef"):
+        return own
+    labels = labels_of(machine.value)
+    makers = (
+        (CORE, "MachineDeployment", machine.namespace, labels.get(DEPLOYMENT_NAME, "")),
+        (
+            CONTROL_PLANE,
+            "KubeadmControlPlane",
+            machine.namespace,
+            labels.get(CONTROL_PLANE_NAME, ""),
+        ),
+    )
+    return next((reason for maker in makers if (reason := machine.world.stuck(maker))), "")
 
 
 _NEEDED = ("BootstrapConfigReady", "InfrastructureReady", "NodeHealthy")

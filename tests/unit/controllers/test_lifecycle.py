@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 
+import pytest
 from simulated import INFRASTRUCTURE, NAMESPACE, Fleet, condition, holds
 
 from providers.kube.api import Request
@@ -139,6 +140,30 @@ def test_a_stuck_machine_holds_its_rollout(running: Fleet) -> None:
     running.file.clear_faults()
     running.wait(8)
     assert all(holds(m, "Ready") for m in running.machines().values())
+
+
+STUCK = {
+    "workers": ("MachineDeployment", "shop-prod-workers", "cluster.x-k8s.io/v1beta2"),
+    "control-plane": ("KubeadmControlPlane", "shop-prod-control-plane", KCP),
+}
+
+
+@pytest.mark.parametrize("part", STUCK)
+def test_what_a_stuck_owner_makes_never_becomes_ready(running: Fleet, part: str) -> None:
+    kind, name, version = STUCK[part]
+    before = set(running.machines(part))
+    running.file.fault(
+        Fault(kind="stuck", path=f".*/{kind}/team-a/{name}", reason="Quota", count=None)
+    )
+    running.change(kind, name, {"replicas": len(before) + 2}, version)
+    running.wait(20)
+    made = {n: m for n, m in running.machines(part).items() if n not in before}
+    assert made
+    assert {condition(m, "NodeHealthy")["reason"] for m in made.values()} == {"Quota"}
+    assert running.get(kind, name, version)["status"]["readyReplicas"] == len(before)
+    running.file.clear_faults()
+    running.wait(20)
+    assert running.get(kind, name, version)["status"]["readyReplicas"] == len(before) + 2
 
 
 def test_a_stuck_cluster_never_initializes(fleet: Fleet, example: Any) -> None:
