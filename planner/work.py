@@ -6,7 +6,7 @@ resources, live objects and records in; `Outcome` out. Rules: docs/semantics.md 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -200,6 +200,7 @@ class Declared(Decider):
                 change, cause=Cause.DRIFT, reason="was deleted live by somebody"
             )
         out.planned.append(Planned(change=change, after=body, live=None))
+        out.findings += self._dangling(resource)
 
     def _update(
         self, resource: Resource, live: Present, comparison: Comparison, row: Row, out: Outcome
@@ -229,6 +230,7 @@ class Declared(Decider):
             and comparison.confidence is not Confidence.UNPROVEN,
         )
         out.planned.append(Planned(change=change, after=comparison.after, live=live))
+        out.findings += self._dangling(resource)
 
     def _replace(
         self, resource: Resource, live: Present, comparison: Comparison, row: Row, out: Outcome
@@ -301,6 +303,23 @@ class Declared(Decider):
             if sensitive and not live.metadata.generation
             else "",
         )
+
+    def _dangling(self, resource: Resource) -> Iterator[Finding]:
+        """What a written object refers to and nobody has: its controller would wait for ever."""
+        id_ = resource.id
+        if not id_.group.endswith(CLUSTER.group):
+            return
+        for reference in references(resource.decoded(), id_, rules(id_.group, id_.kind)):
+            target = reference.target
+            if target in self._desired or target.kind == "Secret":
+                continue  # of Secrets, controllers make most
+            if isinstance(self._context.observe(target), Absent):
+                yield Finding(
+                    kind="warning",
+                    summary=f"{id_} refers to {target}, which is neither in Git nor live",
+                    unit=resource.unit,
+                    where=str(resource.origin),
+                )
 
     def _nowhere(self, resource: Resource) -> bool:
         """Its namespace is proven missing. Of a cluster without an API yet nothing is known."""

@@ -229,3 +229,14 @@ def test_a_change_that_a_pause_holds_back_says_so(tmp_path: Path) -> None:
     assert change.impact is not None
     assert "paused" in change.impact.note
     assert change.impact.added == 3
+
+
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_reference_to_nothing_is_said_before_the_run(tmp_path: Path, existed: bool) -> None:
+    lab = start(tmp_path, cluster("c1"), *([cluster("c2")] if existed else []))
+    put(lab, cluster("c1"), cluster("c2").replace("    name: c2-cp\n", "    name: typo\n"))
+    plan = lab.plan()
+    (finding,) = [f for f in plan.findings if f.kind == "warning"]
+    assert "refers to DevMachineTemplate team-a/typo" in finding.summary
+    put(lab, cluster("c1"), cluster("c2"))
+    assert lab.plan().findings == ()
