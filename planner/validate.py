@@ -9,9 +9,9 @@ import msgspec
 
 from planner.load import Loaded, LoadedDocument
 from planner.render import Scopes, declared_kinds, render
-from providers.base import references, value
+from providers.base import value
 from providers.management import CRD
-from providers.registry import rules
+from providers.registry import needed
 from providers.yamldoc import Finding
 from state.resource import GroupKind, JsonObject, Resource, ResourceId, split_api_version
 
@@ -143,15 +143,12 @@ def _map_problems(body: JsonObject, schema: JsonObject, path: str) -> Iterator[t
 
 def _dangling(resource: Resource, known: set[ResourceId]) -> Iterator[Finding]:
     """References to objects that Git does not have: they may be live, so this is a warning."""
-    id_ = resource.id
-    if not id_.group.endswith("cluster.x-k8s.io"):
-        return
-    for reference in references(resource.decoded(), id_, rules(id_.group, id_.kind)):
-        if reference.target not in known and reference.target.kind != "Secret":
+    for target in needed(resource.decoded(), resource.id):
+        if target not in known:
             yield _finding(
                 "warning",
                 "reference",
-                f"{id_} refers to {reference.target}, which is not in Git",
+                f"{resource.id} refers to {target}, which is not in Git",
                 resource.origin.path,
                 resource.origin.line,
             )

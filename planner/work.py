@@ -40,7 +40,7 @@ from providers.base import references, values
 from providers.builtin import Served
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.management import NAMESPACE
-from providers.registry import rules
+from providers.registry import needed, rules
 from providers.secrets import sensitive_paths
 from state.fingerprint import fingerprint, watched_paths
 from state.live import Absent, Observation, Present, Unreadable
@@ -306,17 +306,13 @@ class Declared(Decider):
 
     def _dangling(self, resource: Resource) -> Iterator[Finding]:
         """What a written object refers to and nobody has: its controller would wait for ever."""
-        id_ = resource.id
-        if not id_.group.endswith(CLUSTER.group):
-            return
-        for reference in references(resource.decoded(), id_, rules(id_.group, id_.kind)):
-            target = reference.target
-            if target in self._desired or target.kind == "Secret":
-                continue  # of Secrets, controllers make most
+        for target in needed(resource.decoded(), resource.id):
+            if target in self._desired:
+                continue
             if isinstance(self._context.observe(target), Absent):
                 yield Finding(
                     kind="warning",
-                    summary=f"{id_} refers to {target}, which is neither in Git nor live",
+                    summary=f"{resource.id} refers to {target}, which is neither in Git nor live",
                     unit=resource.unit,
                     where=str(resource.origin),
                 )

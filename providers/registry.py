@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 from providers import bootstrap, capi, controlplane, management
-from providers.base import NO_RULES, Fact, Impact, KindRules
+from providers.base import NO_RULES, Fact, Impact, KindRules, references
 from providers.infrastructure import docker, generic
-from state.resource import GroupKind, JsonObject
+from state.resource import GroupKind, JsonObject, ResourceId
 
 _TABLES = (
     management.KINDS,
@@ -40,3 +41,14 @@ def impact(
     if kind in (capi.MACHINE_POOL, capi.CLUSTER, capi.CLUSTER_CLASS, capi.MACHINE):
         return capi.provider_defined_impact(kind, before, after, fact)
     return None
+
+
+def needed(body: JsonObject, id_: ResourceId) -> Iterator[ResourceId]:
+    """What the controller of a Cluster API object waits for: what the object refers to.
+
+    Other groups give nothing. Secrets are left out: controllers make most of them.
+    """
+    if id_.group.endswith(capi.CLUSTER.group):
+        for reference in references(body, id_, rules(id_.group, id_.kind)):
+            if reference.target.kind != "Secret":
+                yield reference.target
