@@ -9,6 +9,7 @@ import pytest
 
 from planner.cli.main import run
 from state.errors import Exit
+from tests.support.manifests import cluster
 
 CONFIG_MAP = """\
 apiVersion: v1
@@ -136,3 +137,13 @@ def test_what_stands_in_the_way_is_in_the_exit_code(folder: Path) -> None:
 
 def test_resume_without_a_run_is_a_usage_error(folder: Path) -> None:
     assert clusterform(folder, "apply", "--auto-approve", "--resume", "") == Exit.ERROR
+
+
+def test_validate_names_a_reference_that_git_lacks(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "cluster.yaml").write_text(cluster().replace("    name: c1-cp\n", "    name: typo\n"))
+    clusterform(folder, "validate")
+    shown = capsys.readouterr()
+    told = " ".join((shown.out + shown.err).split())
+    assert "refers to DevMachineTemplate team-a/typo, which is not in Git" in told
