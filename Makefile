@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check golden bench build clean
+.PHONY: help setup demo test real check golden bench build clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,10 @@ demo: setup ## Tell the whole story in the terminal, on the built-in management 
 
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+real: setup ## Run the real suites, on a control plane built once from Go modules; FULL=1: all of them
+	@$(BIN)/python -m tests.realcluster.binaries
+	@CLUSTERFORM_REAL=1 FULL=$(FULL) $(BIN)/python -m pytest -n 2 --dist loadfile tests/realcluster
 
 check: setup ## Lint, types, layers, sizes
 	@$(BIN)/ruff check .

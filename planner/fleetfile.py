@@ -29,7 +29,8 @@ GROUP = "clusterform.dev"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?")
 DEFAULT_MANAGEMENT = "sandbox"
 _LATER_SPEC = ("waves", "profiles", "blueprints", "sources")
-_LATER_MANAGEMENT = ("kind", "cluster", "context")
+_LATER_MANAGEMENT = ("kind", "cluster")
+_TARGETS = ("sandbox", "context", "inCluster")
 _PROVIDER_TYPES = get_args(ProviderType)
 
 Exists = Callable[[str], bool]
@@ -101,19 +102,16 @@ def read_providers(
 
 
 def _management(reader: _FileReader, entry: Any, at: FieldPath) -> ManagementSpec:
-    known = ("name", "paths", "providers", "sandbox", "mode")
+    known = ("name", "paths", "providers", "mode", "readKubeconfigSecret", *_TARGETS)
     fields = reader.fields(entry, at, known, _LATER_MANAGEMENT)
     if reader.choice(fields, "mode", at, ("push", "gitops")) == "gitops":
         reader.error("not-yet", "not supported yet: mode gitops", (*at, "f:mode"))
-    if "sandbox" in fields:
-        reader.fields(fields["sandbox"], (*at, "f:sandbox"), ())
-    elif isinstance(entry, dict) and not any(name in entry for name in _LATER_MANAGEMENT):
-        reader.error(
-            "no-target",
-            "a management cluster needs `sandbox: {}`",
-            at,
-            hint="in this version the built-in management cluster is the only sort",
-        )
+    for name in ("sandbox", "inCluster"):
+        if name in fields:
+            reader.fields(fields[name], (*at, f"f:{name}"), ())
+    targets = [name for name in _TARGETS if name in fields]
+    if isinstance(entry, dict) and not any(name in entry for name in _LATER_MANAGEMENT):
+        _one_target(reader, targets, at)
     paths = (*at, "f:paths")
     return ManagementSpec(
         name=reader.label(reader.text(fields, "name", at), (*at, "f:name")),
@@ -124,7 +122,37 @@ def _management(reader: _FileReader, entry: Any, at: FieldPath) -> ManagementSpe
         providers=reader.inside(fields["providers"], (*at, "f:providers"))
         if "providers" in fields
         else "",
+        context=reader.text(fields, "context", at) if "context" in fields else "",
+        in_cluster="inCluster" in fields,
+        read_secret=_read_secret(reader, fields, at),
     )
+
+
+def _one_target(reader: _FileReader, targets: list[str], at: FieldPath) -> None:
+    if len(targets) == 1:
+        return
+    reader.error(
+        "no-target" if not targets else "two-targets",
+        "a management cluster needs one of `context`, `inCluster: {}`, `sandbox: {}`"
+        + (f", not {' and '.join(targets)}" if targets else ""),
+        at,
+        hint="`context: NAME` is a context of your kubeconfig; `sandbox: {}` the built-in cluster",
+    )
+
+
+def _read_secret(reader: _FileReader, fields: JsonObject, at: FieldPath) -> str:
+    if "readKubeconfigSecret" not in fields:
+        return ""
+    name = reader.text(fields, "readKubeconfigSecret", at)
+    if "{cluster}" not in name:
+        reader.error(
+            "wrong-type",
+            f"{reader.name((*at, 'f:readKubeconfigSecret'))} does not say where the cluster's"
+            " name goes",
+            (*at, "f:readKubeconfigSecret"),
+            hint='write it as "{cluster}-reader-kubeconfig"',
+        )
+    return name
 
 
 _GUARDS = {

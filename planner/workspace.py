@@ -19,12 +19,13 @@ from planner.load import LOCAL_FOLDER, Loaded, load
 from providers import git, yamldoc
 from providers.kube.api import Transport
 from providers.kube.client import KubeClient
-from providers.kube.fleet import Fleet
+from providers.kube.fleet import Door, Fleet
 from providers.kube.records import KubeStore
 from providers.kube.sandbox.clock import Clock as SandboxClock
 from providers.kube.sandbox.clock import WallClock
 from providers.kube.sandbox.server import Sandbox, SandboxFile, open_sandbox
 from providers.secrets import Resolver, private_folder
+from state.desired import ManagementSpec
 from state.errors import ClusterformError
 from state.journal import Journal
 from state.lock import Clock
@@ -173,18 +174,22 @@ class Workspace:
     @cached_property
     def kube(self) -> Fleet:
         """The way to all clusters of the fleet."""
-        files = {m.name: self.sandbox(m.name) for m in self.loaded.fleet.management}
-        return Fleet(
-            {name: self._as_user(file.management()) for name, file in files.items()},
-            lambda access: next(
-                (
-                    found
-                    for file in files.values()
-                    if (found := file.workload(access.server, access.token)) is not None
-                ),
-                None,
-            ),
-            self.ids.sleep,
+        return Fleet({m.name: self._door(m) for m in self.loaded.fleet.management}, self.ids.sleep)
+
+    def _door(self, spec: ManagementSpec) -> Door:
+        if spec.sandbox:
+            file = self.sandbox(spec.name)
+            return Door(
+                transport=self._as_user(file.management()),
+                dial=lambda access: file.workload(access.server, access.token),
+                read_secret=spec.read_secret,
+            )
+        from providers.kube import http  # real servers: the sandbox needs none of it
+
+        return Door(
+            transport=http.in_cluster() if spec.in_cluster else http.from_context(spec.context),
+            dial=http.from_access,
+            read_secret=spec.read_secret,
         )
 
     def _as_user(self, server: Sandbox) -> Transport:
@@ -196,6 +201,10 @@ class Workspace:
         if isinstance(found, KubeClient):
             return found
         raise ClusterformError("unreachable", f"{cluster} cannot be reached: {found.reason}")
+
+    def sandboxes(self) -> Iterator[str]:
+        """Names of the built-in management clusters, sorted."""
+        yield from sorted(m.name for m in self.loaded.fleet.management if m.sandbox)
 
     def managements(self) -> Iterator[str]:
         """Names of the management clusters, sorted."""

@@ -75,8 +75,18 @@ class ManagementSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Folders or files of its manifests, relative to the fleet's root."""
     providers: str = ""
     """Its providers file; `""`: none declared."""
-    sandbox: bool = True
-    """It is the built-in one; the only sort in this version."""
+    context: str = ""
+    """The context of the user's kubeconfig that reaches it; `""`: not reached by a context."""
+    in_cluster: bool = False
+    """clusterform runs in it, as the service account of its pod."""
+    read_secret: str = ""
+    """Name of the Secret with a read-only kubeconfig of a workload cluster, with `{cluster}` for
+    the cluster's name; plan, drift and status then use no other. `""`: `{cluster}-kubeconfig`."""
+
+    @property
+    def sandbox(self) -> bool:
+        """It is the built-in one."""
+        return not self.context and not self.in_cluster
 
 
 class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):

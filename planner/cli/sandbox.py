@@ -9,8 +9,9 @@ import click
 import msgspec
 
 from planner.cli.settings import Global
+from planner.workspace import Workspace
 from providers.kube.sandbox.faults import Fault
-from state.errors import Exit
+from state.errors import ClusterformError, Exit
 
 
 @click.group()
@@ -23,7 +24,7 @@ def sandbox() -> None:
 def up(settings: Global) -> int:
     """Make the sandboxes of this fleet ready. Commands do so by themselves when they need one."""
     workspace = settings.workspace()
-    for name in workspace.managements():
+    for name in _sandboxes(workspace):
         client = workspace.api(name)
         click.echo(f"{name}: {client.server_version()} in {workspace.sandbox_path(name)}")
     return Exit.OK
@@ -35,7 +36,7 @@ def up(settings: Global) -> int:
 def reset(settings: Global, yes: bool) -> int:
     """Throw the sandboxes of this fleet away, with everything in them."""
     workspace = settings.workspace()
-    names = list(workspace.managements())
+    names = _sandboxes(workspace)
     if not yes:
         click.confirm(f"Throw away {', '.join(names)}?", abort=True)
     for name in names:
@@ -85,7 +86,7 @@ def fault(
     if clear and wanted:
         raise click.UsageError("--clear goes alone")
     workspace = settings.workspace()
-    for name in workspace.managements():
+    for name in _sandboxes(workspace):
         file = workspace.sandbox(name)
         if clear:
             file.clear_faults()
@@ -94,6 +95,17 @@ def fault(
         for one in file.faults():
             click.echo(f"{name}: {_line(one)}")
     return Exit.OK
+
+
+def _sandboxes(workspace: Workspace) -> list[str]:
+    names = list(workspace.sandboxes())
+    if not names:
+        raise ClusterformError(
+            "no-sandbox",
+            "no management cluster of this fleet is a sandbox",
+            hint="give one `sandbox: {}` instead of `context` in clusterform.yaml",
+        )
+    return names
 
 
 def _faults(

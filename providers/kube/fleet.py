@@ -37,26 +37,42 @@ Dial = Callable[[kubeconfig.Access], Transport | None]
 """Opens a workload cluster's API; None when nothing listens there."""
 
 
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """How one management cluster is reached, and how its workload clusters are."""
+
+    transport: Transport
+    dial: Dial
+    read_secret: str = ""
+    """Name of the Secret to read workload clusters with, `{cluster}` in it; `""`: the admin's."""
+
+
 class Fleet:
     """The clusters of one fleet. Clients are made once and kept."""
 
     def __init__(
         self,
-        management: Mapping[str, Transport],
-        dial: Dial,
+        doors: Mapping[str, Door],
         sleep: Callable[[float], None],
     ) -> None:
+        self._doors = doors
         self._management = {
-            name: KubeClient(name, transport, sleep) for name, transport in management.items()
+            name: KubeClient(name, door.transport, sleep) for name, door in doors.items()
         }
-        self._dial = dial
         self._sleep = sleep
         self._workload: dict[str, KubeClient] = {}
         self._may_write: Callable[[], bool] | None = None
 
     def guard(self, may_write: Callable[[], bool]) -> None:
-        """Ask this before every repeated attempt of a write, in every cluster."""
+        """From now on clusters are written, and this is asked before every repeated attempt.
+
+        Workload clusters that were read with a read-only kubeconfig are opened anew.
+        """
         self._may_write = may_write
+        self._workload = {
+            key: client
+            for key, client in self._workload.items()
+            if not self._doors[key.partition("/")[0]].read_secret
+        }
         for client in (*self._management.values(), *self._workload.values()):
             client.may_write = may_write
 
@@ -89,15 +105,18 @@ class Fleet:
             return NoAccess(f"no credential: {made.reason}")
         if isinstance(made, Absent):
             return NotYet("the cluster does not exist yet")
-        secret_id = ResourceId(management.cluster, "", "Secret", namespace, f"{name}-kubeconfig")
+        read_secret = self._doors[management.cluster].read_secret
+        reading = bool(read_secret) and self._may_write is None
+        wanted = read_secret.replace("{cluster}", name) if reading else f"{name}-kubeconfig"
+        secret_id = ResourceId(management.cluster, "", "Secret", namespace, wanted)
         secret = management.get(secret_id, "v1", KINDS[SECRET])
         if isinstance(secret, Unreadable):
             return NoAccess(f"no credential: {secret.reason}")
         if isinstance(secret, Absent):
             if initialized(made.body):
-                return NoAccess("no credential: its kubeconfig Secret is missing")
+                return NoAccess(f"no credential: its kubeconfig Secret {wanted} is missing")
             return NotYet("its control plane is not initialized yet")
-        if not _of_control_plane(secret, made.body):
+        if not reading and not _of_control_plane(secret, made.body):
             return NoAccess("no credential: its kubeconfig Secret is not its control plane's")
         return self._connect(cluster, secret)
 
@@ -115,7 +134,7 @@ class Fleet:
             access = kubeconfig.parse(content)
         except (binascii.Error, kubeconfig.Unusable) as error:
             return NoAccess(f"no credential: the kubeconfig is refused: {error}")
-        transport = self._dial(access)
+        transport = self._doors[cluster.partition("/")[0]].dial(access)
         if transport is None:
             return NoAccess("nothing answers at the address in its kubeconfig")
         return KubeClient(cluster, transport, self._sleep)

@@ -24,9 +24,9 @@ from planner.app import ApplyOptions
 from planner.changes import Change, Plan
 from planner.plan import Options
 from planner.workspace import Ids, Workspace
-from providers.kube.api import JSON, JSON_PATCH, MERGE_PATCH, Request, Response
+from providers.kube.api import JSON, JSON_PATCH, MERGE_PATCH, Request, Response, Transport
 from providers.kube.sandbox.clock import ManualClock
-from providers.kube.sandbox.server import Sandbox, SandboxFile
+from providers.kube.sandbox.server import SandboxFile
 
 START = 1_800_000_000.0
 FLEET = """\
@@ -182,7 +182,7 @@ class Lab:
         return self._workspace.sandbox("mgmt")
 
     @property
-    def server(self) -> Sandbox:
+    def server(self) -> Transport:
         """The management cluster's API, as anybody may use it."""
         return self.sandbox.management()
 

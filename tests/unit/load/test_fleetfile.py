@@ -94,20 +94,33 @@ MISTAKES = {
     "unknown field of an entry": (
         "spec:\n  management:\n    - name: m\n      paths: [clusters]\n      infra: x\n      sandbox: {}\n",
         'clusterform.yaml:8:7 [unknown-field] unknown field "infra" in Fleet spec.management[0]\n'
-        "  valid here: name, paths, providers, sandbox, mode",
+        "  valid here: name, paths, providers, mode, readKubeconfigSecret, sandbox, context, inCluster",
     ),
     "not yet": (
-        "spec:\n  waves: []\n  profiles: {}\n  management:\n    - {name: m, paths: [clusters], context: x}\n"
+        "spec:\n  waves: []\n  profiles: {}\n  management:\n    - {name: m, paths: [clusters], kind: {}}\n"
         "    - {name: o, paths: [clusters], sandbox: {}, mode: gitops}\n",
         "clusterform.yaml:5:3 [not-yet] not supported yet: Fleet spec.waves\n"
         "clusterform.yaml:6:3 [not-yet] not supported yet: Fleet spec.profiles\n"
-        "clusterform.yaml:8:36 [not-yet] not supported yet: Fleet spec.management[0].context\n"
+        "clusterform.yaml:8:36 [not-yet] not supported yet: Fleet spec.management[0].kind\n"
         "clusterform.yaml:9:49 [not-yet] not supported yet: mode gitops",
     ),
     "no target": (
         "spec:\n  management:\n    - {name: m, paths: [clusters]}\n",
-        "clusterform.yaml:6:7 [no-target] a management cluster needs `sandbox: {}`\n"
-        "  in this version the built-in management cluster is the only sort",
+        "clusterform.yaml:6:7 [no-target] a management cluster needs one of `context`,"
+        " `inCluster: {}`, `sandbox: {}`\n"
+        "  `context: NAME` is a context of your kubeconfig; `sandbox: {}` the built-in cluster",
+    ),
+    "two targets": (
+        "spec:\n  management:\n    - {name: m, paths: [clusters], context: a, sandbox: {}}\n",
+        "clusterform.yaml:6:7 [two-targets] a management cluster needs one of `context`,"
+        " `inCluster: {}`, `sandbox: {}`, not sandbox and context\n"
+        "  `context: NAME` is a context of your kubeconfig; `sandbox: {}` the built-in cluster",
+    ),
+    "a Secret for all clusters": (
+        "spec:\n  management:\n    - {name: m, paths: [clusters], context: a, readKubeconfigSecret: x}\n",
+        "clusterform.yaml:6:69 [wrong-type] Fleet spec.management[0].readKubeconfigSecret does not"
+        " say where the cluster's name goes\n"
+        '  write it as "{cluster}-reader-kubeconfig"',
     ),
     "same name": (
         "spec:\n  management:\n    - {name: m, paths: [clusters], sandbox: {}}\n"

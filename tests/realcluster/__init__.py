@@ -1,0 +1,1 @@
+"""Suites against real servers: etcd, kube-apiserver and kube-controller-manager as processes."""
