@@ -118,7 +118,7 @@ MISTAKES = {
     ),
     "a Secret for all clusters": (
         "spec:\n  management:\n    - {name: m, paths: [clusters], context: a, readKubeconfigSecret: x}\n",
-        "clusterform.yaml:6:69 [wrong-type] Fleet spec.management[0].readKubeconfigSecret does not"
+        "clusterform.yaml:6:48 [wrong-type] Fleet spec.management[0].readKubeconfigSecret does not"
         " say where the cluster's name goes\n"
         '  write it as "{cluster}-reader-kubeconfig"',
     ),
