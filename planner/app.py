@@ -31,7 +31,7 @@ from state.live import Present
 from state.lock import LEASE_SECONDS, FleetLock, LeaseLock
 from state.recorded import Recorded, Records
 from state.records import RunSummary
-from state.resource import ResourceId, SecretRef, split_api_version
+from state.resource import ResourceId, SecretRef
 
 TOOL = f"clusterform {VERSION}"
 LEASE_VARIABLE = "CLUSTERFORM_LEASE_SECONDS"
@@ -275,7 +275,13 @@ class _Application:
                 timeout=self.options.timeout,
             ),
             writer=self._writer(secrets, lock),
-            waiter=Waiter(self.workspace.kube.api, self._lookup, ids.steady, self._removed()),
+            waiter=Waiter(
+                self.workspace.kube.api,
+                self.workspace.kube.glance,
+                self._lookup,
+                ids.steady,
+                self._removed(),
+            ),
             journal=self.workspace.journal,
             lock=lock,
             emit=self.emit,
@@ -287,7 +293,10 @@ class _Application:
             results=self.results,
         )
         self.interrupts(run.interrupt)
-        finished = run.execute()
+        try:
+            finished = run.execute()
+        finally:
+            self.workspace.kube.end_watches()
         outcome = _outcome(finished)
         summary = RunSummary(
             run=self.run,
@@ -347,10 +356,7 @@ class _Application:
         builtin = KINDS.get(id_.group_kind)
         if builtin is not None and not id_.group:
             return "v1", builtin
-        found = lookup_of(self.workspace.api(id_.cluster), id_)
-        if found is not None:
-            self._kinds[id_.cluster, id_.group_kind] = found
-        return found
+        return self.workspace.api(id_.cluster).find(id_.group_kind)
 
     # ------------------------------------------------------------------ records
 
@@ -442,16 +448,6 @@ def _alive(holder: str, host: str) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def lookup_of(client: KubeClient, id_: ResourceId) -> tuple[str, Served] | None:
-    """apiVersion and URL name of a kind by discovery; None while the server does not serve it."""
-    for version in client.api_versions():
-        if split_api_version(version)[0] == id_.group:
-            served = client.served(version).get(id_.kind)
-            if served is not None:
-                return version, served
-    return None
 
 
 def _went_with(recorded: Recorded, gone: set[str]) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 
 from planner.compare import Denied, NoDryRun
 from planner.render import Scopes
-from providers.kube.client import ApiError, KubeClient
+from providers.kube.answers import ApiError
+from providers.kube.client import KubeClient
 from state.live import Present
 from state.resource import GroupKind, JsonObject, Resource
 

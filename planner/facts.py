@@ -26,10 +26,11 @@ from providers.capi import (
     MACHINE_SET,
 )
 from providers.controlplane import KUBEADM
-from providers.kube.client import ApiError, KubeClient
+from providers.kube.answers import ApiError
+from providers.kube.client import KubeClient
 from providers.registry import rules
 from state.live import Present
-from state.resource import JsonObject, ResourceId, split_api_version
+from state.resource import GroupKind, JsonObject, ResourceId, split_api_version
 
 _POOL_NAME = "cluster.x-k8s.io/pool-name"
 
@@ -49,8 +50,7 @@ class FactReader:
     def __init__(self, client: Callable[[str], KubeClient | None]) -> None:
         self._client = client
         self._around: dict[str, Around] = {}
-        self._versions: dict[str, dict[str, str]] = {}
-        self._served: dict[tuple[str, str], dict[str, Served]] = {}
+        self._found: dict[tuple[str, GroupKind], tuple[str, Served] | None] = {}
 
     def forget(self, unit: str) -> None:
         """Read this unit anew: at apply, facts are compared with those of the plan."""
@@ -146,30 +146,14 @@ class FactReader:
     def _list(
         self, client: KubeClient, namespace: str, group: str, kind: str, *, selector: str
     ) -> list[JsonObject]:
-        version = self._version(client, group)
-        key = (client.cluster, version)
-        if version and key not in self._served:
-            self._served[key] = client.served(version)
-        served = self._served.get(key, {}).get(kind)
-        if served is None:
+        key = (client.cluster, GroupKind(group, kind))
+        if key not in self._found:
+            self._found[key] = client.find(key[1])
+        how = self._found[key]
+        if how is None:
             return []  # the server does not serve the kind: there is none of it
-        found = client.objects(
-            version,
-            kind,
-            served,
-            namespace=namespace,
-            selector=selector,
-        )
+        found = client.objects(how[0], kind, how[1], namespace=namespace, selector=selector)
         return [present.body for present in found]
-
-    def _version(self, client: KubeClient, group: str) -> str:
-        versions = self._versions.get(client.cluster)
-        if versions is None:
-            versions = {}
-            for version in client.api_versions():
-                versions.setdefault(split_api_version(version)[0], version)
-            self._versions[client.cluster] = versions
-        return versions.get(group, "")
 
 
 _REFERRERS = (

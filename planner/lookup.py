@@ -8,17 +8,13 @@ from providers.kube.client import KubeClient
 from state.errors import ClusterformError
 from state.live import Present
 from state.recorded import Recorded, Records
-from state.resource import ResourceId, split_api_version
+from state.resource import ResourceId
 
 
 def live_clusters(client: KubeClient) -> list[Present]:
     """Every Cluster of a management cluster; none where it does not serve the kind."""
-    for version in client.api_versions():
-        if split_api_version(version)[0] == CLUSTER.group:
-            served = client.served(version).get(CLUSTER.kind)
-            if served is not None:
-                return list(client.objects(version, CLUSTER.kind, served))
-    return []
+    how = client.find(CLUSTER)
+    return list(client.objects(how[0], CLUSTER.kind, how[1])) if how else []
 
 
 def find_cluster(workspace: Workspace, text: str) -> ResourceId:

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from planner.render import Scopes
 from providers.builtin import Served
-from providers.kube.client import ApiError, KubeClient
+from providers.kube.answers import ApiError
+from providers.kube.client import KubeClient
 from providers.kube.fleet import NoAccess, NotYet
 from state.errors import ClusterformError
 from state.live import Absent, Observation, Present, Unreadable

@@ -6,7 +6,7 @@ deletes ordered and drift precise. Rebuilding loses nothing that a plan depends 
 
 from __future__ import annotations
 
-from planner.app import fleet_lock, lookup_of
+from planner.app import fleet_lock
 from planner.decide import Seen
 from planner.refresh import Reader
 from planner.render import Scopes, declared_kinds
@@ -32,7 +32,7 @@ def observe(workspace: Workspace, recorded: Recorded) -> Observation:
     api = workspace.kube.api(recorded.id.cluster)
     if not isinstance(api, KubeClient):
         return Unreadable(recorded.id, api.reason)
-    how = lookup_of(api, recorded.id)
+    how = api.find(recorded.id.group_kind)
     if how is None:
         return Absent(recorded.id)
     return api.get(recorded.id, recorded.version, how[1])

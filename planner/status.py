@@ -19,7 +19,8 @@ from planner.workspace import Workspace
 from providers.base import APPLIED, Health, references, value
 from providers.builtin import Served
 from providers.capi import CLUSTER, CONTROL_PLANE, DEPLOYMENT_NAME, MACHINE_DEPLOYMENT, MACHINE_POOL
-from providers.kube.client import ApiError, KubeClient
+from providers.kube.answers import ApiError
+from providers.kube.client import KubeClient
 from providers.readiness import Relatives, check, conditions, relatives_of
 from providers.registry import rules
 from state.errors import ClusterformError

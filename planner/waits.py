@@ -42,12 +42,18 @@ class Waiter:
     def __init__(
         self,
         api: Api,
+        glance: Api,
         lookup: Lookup,
         steady: Callable[[], float],
         removed: Mapping[ResourceId, str],
     ) -> None:
-        """`removed`: uid of each object that the plan deletes; a successor is not that object."""
+        """`removed`: uid of each object that the plan deletes; a successor is not that object.
+
+        `glance` gives clients whose answers may be a moment old: they say when to look, and what
+        settles a wait is read through `api`.
+        """
         self._api = api
+        self._glance = glance
         self._lookup = lookup
         self._steady = steady
         self._removed = removed
@@ -69,12 +75,15 @@ class Waiter:
 
         `over` is True when the milestone was reached, is blocked, or its deadline has passed.
         """
-        facts = FactReader(self._management)
+        look = _Look(self._glance, self._lookup, self._removed)
+        confirm = _Look(self._api, self._lookup, self._removed)
         for wait, pending in list(self._pending.items()):
             between()
             if wait not in self._pending:
                 return  # the run was stopped meanwhile
-            state = self._look(pending, facts)
+            state = look.at(wait)
+            if state.health is not Health.WAITING and self._may_be_old(wait[0].cluster):
+                state = confirm.at(wait)
             late = self._steady() - pending.since > wait[1].deadline
             over = state.health is not Health.WAITING or late
             if late and state.health is Health.WAITING:
@@ -86,8 +95,22 @@ class Waiter:
                 pending.message = state.message
                 yield wait, state, over
 
-    def _look(self, pending: Pending, facts: FactReader) -> Readiness:
-        id_, milestone = pending.wait
+    def _may_be_old(self, cluster: str) -> bool:
+        return self._glance(cluster) is not self._api(cluster)
+
+
+class _Look:
+    """One look at everything that is awaited; relatives are read once for all waits around them."""
+
+    def __init__(self, api: Api, lookup: Lookup, removed: Mapping[ResourceId, str]) -> None:
+        self._api = api
+        self._lookup = lookup
+        self._removed = removed
+        self._facts = FactReader(self._management)
+
+    def at(self, wait: Wait) -> Readiness:
+        """How far the awaited object is."""
+        id_, milestone = wait
         client = self._api(id_.cluster)
         if not isinstance(client, KubeClient):
             return Readiness(Health.WAITING, "Unreachable", client.reason)
@@ -102,7 +125,7 @@ class Waiter:
             uid = self._removed.get(id_, found.uid)
             body = body if found.uid == uid else None
         try:
-            return check(milestone, body, self._relatives(id_, body, facts))
+            return check(milestone, body, self._relatives(id_, body))
         except ClusterformError as error:
             return Readiness(Health.WAITING, "Unreadable", error.brief)
 
@@ -110,13 +133,12 @@ class Waiter:
         client = self._api(cluster)
         return client if isinstance(client, KubeClient) else None
 
-    @staticmethod
-    def _relatives(id_: ResourceId, body: JsonObject | None, facts: FactReader) -> Relatives:
+    def _relatives(self, id_: ResourceId, body: JsonObject | None) -> Relatives:
         wanted: tuple[GroupKind, ...] = relatives_of(id_.group_kind)
         if body is None or not wanted or is_workload(id_.cluster):
             return Relatives()
         name = id_.name if id_.group_kind == CLUSTER else _cluster_name(body)
-        fact = facts.of_owner(id_, cluster_unit(id_.cluster, id_.namespace, name))
+        fact = self._facts.of_owner(id_, cluster_unit(id_.cluster, id_.namespace, name))
         if fact.unreadable:
             raise ClusterformError("api-unavailable", fact.unreadable)
         return Relatives(machine_sets=fact.machine_sets, machines=fact.machines)

@@ -189,6 +189,7 @@ class Workspace:
         return Door(
             transport=http.in_cluster() if spec.in_cluster else http.from_context(spec.context),
             dial=http.from_access,
+            watches=True,
             read_secret=spec.read_secret,
         )
 

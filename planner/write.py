@@ -25,7 +25,8 @@ from planner.impact import LiveClusters, impact_of
 from planner.ssa import merged, says, split_conflicts
 from providers.base import Effect
 from providers.builtin import Served
-from providers.kube.client import ApiError, KubeClient
+from providers.kube.answers import ApiError
+from providers.kube.client import KubeClient
 from providers.registry import rules
 from providers.secrets import sensitive_paths
 from state.errors import ClusterformError

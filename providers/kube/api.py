@@ -41,11 +41,13 @@ class TransportError(Exception):
     """No answer: refused, timed out, cut. `sent` is False only if the server cannot have seen it.
 
     A write whose error says `sent` may have happened: read the object back before anything else.
+    `late`: it was waited for as long as is ever waited; asking again would take as long again.
     """
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool, late: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
+        self.late = late
 
 
 class Transport(Protocol):

@@ -7,7 +7,6 @@ Bodies are bytes in both directions; only metadata is decoded. Sources: docs/ser
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -15,43 +14,24 @@ from urllib.parse import quote
 import msgspec
 
 from providers.builtin import Served
-from providers.kube.api import APPLY_PATCH, Request, Response, Transport, TransportError
-from state.errors import ClusterformError
+from providers.kube.answers import ApiError, error_of
+from providers.kube.api import (
+    APPLY_PATCH,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+    WatchRefused,
+)
 from state.fields import MANAGER
 from state.live import Absent, Metadata, Observation, Present, Unreadable
-from state.resource import JsonObject, ResourceId, canonical, split_api_version
+from state.resource import GroupKind, JsonObject, ResourceId, canonical, split_api_version
 
 PAGE = 5000
 """Objects a LIST page: one round trip for most kinds, bounded memory for the rest."""
 _LIST_RESTARTS = 3
 _NEVER_CURRENT = "1"
 """A resourceVersion that no object has: an apply that carries it can only create."""
-
-
-class ApiError(ClusterformError):
-    """An answer that is no success. `code` is the class that decides what happens next.
-
-    `api-conflict` another manager owns a field · `api-stale` uid or resourceVersion moved ·
-    `api-exists` a create met an object · `api-not-found` · `api-no-kind` the server does not serve
-    it · `api-invalid` refused for good · `api-forbidden` · `api-unauthorized` ·
-    `api-unavailable` worth trying again · `api-ambiguous` sent, no answer: read back first.
-    """
-
-    def __init__(self, code: str, brief: str, *, status: int = 0, causes: Any = ()) -> None:
-        super().__init__(code, brief)
-        self.status = status
-        self.causes: tuple[JsonObject, ...] = tuple(causes)
-        self.retry_after = 0.0
-
-    @property
-    def conflicts(self) -> tuple[tuple[str, str], ...]:
-        """(manager, field as the server writes it) of an apply conflict."""
-        pattern = re.compile(r'conflict with "([^"]*)"')
-        return tuple(
-            (found.group(1), str(cause.get("field", "")))
-            for cause in self.causes
-            if (found := pattern.match(str(cause.get("message", ""))))
-        )
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -71,6 +51,14 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 _PAGE = msgspec.json.Decoder(_Page)
+
+
+class _Event(msgspec.Struct, frozen=True):
+    type: str
+    object: msgspec.Raw
+
+
+_EVENT = msgspec.json.Decoder(_Event)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _OBJECT: msgspec.json.Decoder[JsonObject] = msgspec.json.Decoder(dict[str, Any])
 
@@ -82,8 +70,9 @@ class KubeClient:
         self.cluster = cluster
         self.may_write: Callable[[], bool] | None = None
         """When set, asked before every new attempt of a write: whether the lock still holds."""
-        self._transport = transport
-        self._sleep = sleep
+        self.transport = transport
+        self.sleep = sleep
+        self._kinds: dict[GroupKind, tuple[str, Served]] = {}
 
     # ------------------------------------------------------------------ reading
 
@@ -94,14 +83,53 @@ class KubeClient:
 
         A caller that stops at an error has not seen the kind: it is unreadable, not shorter.
         """
-        group = split_api_version(version)[0]
-        for raw in self._pages(_path(version, served, namespace), selector):
-            own = bytes(raw)  # what is kept must not hold on to the whole page
-            meta = _understood(_ENVELOPE, own).metadata
-            id_ = ResourceId(self.cluster, group, kind, meta.namespace, meta.name)
-            yield Present(id=id_, version=version, metadata=meta, raw=own)
+        items, _ = self._pages(_path(version, served, namespace), selector)
+        for raw in items:
+            yield self._item(version, kind, raw)
 
-    def _pages(self, path: str, selector: str) -> list[msgspec.Raw]:
+    def snapshot(
+        self, version: str, kind: str, served: Served, *, namespace: str = ""
+    ) -> tuple[list[Present], str]:
+        """Every object of a kind, and the resourceVersion from which a watch goes on."""
+        items, resource_version = self._pages(_path(version, served, namespace), "")
+        return [self._item(version, kind, raw) for raw in items], resource_version
+
+    def events(
+        self,
+        version: str,
+        kind: str,
+        served: Served,
+        *,
+        namespace: str,
+        since: str,
+        seconds: float,
+    ) -> Iterator[tuple[str, Present]]:
+        """(ADDED | MODIFIED | DELETED | BOOKMARK, object) from a resourceVersion on.
+
+        Ends after `seconds`. Raises `ApiError` with status 410 when the server has forgotten that
+        far back: list again.
+        """
+        query = (("watch", "1"), ("resourceVersion", since), ("allowWatchBookmarks", "true"))
+        request = Request(method="GET", path=_path(version, served, namespace), query=query)
+        try:
+            for line in self.transport.watch(request, timeout=seconds):
+                event = _understood(_EVENT, line)
+                if event.type == "ERROR":
+                    status = _understood(_OBJECT, event.object)
+                    answer = Response(status=int(status.get("code", 500)), body=line)
+                    raise error_of(answer)
+                yield event.type, self._item(version, kind, event.object)
+        except WatchRefused as refused:
+            raise error_of(refused.response) from None
+
+    def _item(self, version: str, kind: str, raw: msgspec.Raw) -> Present:
+        own = bytes(raw)  # what is kept must not hold on to the whole page
+        meta = _understood(_ENVELOPE, own).metadata
+        group = split_api_version(version)[0]
+        id_ = ResourceId(self.cluster, group, kind, meta.namespace, meta.name)
+        return Present(id=id_, version=version, metadata=meta, raw=own)
+
+    def _pages(self, path: str, selector: str) -> tuple[list[msgspec.Raw], str]:
         for _ in range(_LIST_RESTARTS):
             items: list[msgspec.Raw] = []
             token = ""
@@ -111,7 +139,7 @@ class KubeClient:
                     items += page.items
                     token = page.metadata.continue_
                     if not token:
-                        return items
+                        return items, page.metadata.resource_version
             except ApiError as error:
                 if error.status != 410:
                     raise
@@ -150,6 +178,21 @@ class KubeClient:
             for r in resources
             if "/" not in r["name"]
         }
+
+    def find(self, kind: GroupKind) -> tuple[str, Served] | None:
+        """apiVersion and URL name of a kind, remembered; None while the server does not serve it.
+
+        Asked again as long as it is not there: a run may bring the CRD itself.
+        """
+        found = self._kinds.get(kind)
+        if found is not None:
+            return found
+        for version in self.api_versions():
+            if split_api_version(version)[0] != kind.group:
+                continue
+            for name, served in self.served(version).items():
+                self._kinds.setdefault(GroupKind(kind.group, name), (version, served))
+        return self._kinds.get(kind)
 
     def api_versions(self) -> tuple[str, ...]:
         """Every served group version, preferred first in its group: for a full search."""
@@ -263,18 +306,18 @@ class KubeClient:
             if attempt and not repeatable and self.may_write is not None and not self.may_write():
                 raise ApiError("lock-lost", "the lock is lost: nothing more is written")
             try:
-                answer = self._transport.request(request)
+                answer = self.transport.request(request)
                 if answer.status < 300:
                     return answer
-                error = _error(answer, create_only)
-                if answer.status in (502, 504) and not repeatable:
-                    error.code = "api-ambiguous"  # a proxy's answer: the server may have done it
+                error = error_of(answer, create_only=create_only, writes=not repeatable)
             except TransportError as cut:
                 code = "api-ambiguous" if cut.sent and not repeatable else "api-unavailable"
                 error = ApiError(code, str(cut))
+                if cut.late:
+                    raise error from None  # it had its time; waiting again would be as long
             if error.code != "api-unavailable" or attempt == 4:
                 raise error
-            self._sleep(error.retry_after or delay)
+            self.sleep(error.retry_after or delay)
             delay *= 2
         raise AssertionError("unreachable")
 
@@ -305,63 +348,3 @@ def _path(version: str, served: Served, namespace: str = "", name: str = "") -> 
     if name:
         parts.append(quote(name, safe=":"))
     return "/".join(parts)
-
-
-def _error(answer: Response, create_only: bool) -> ApiError:
-    """Classify an error answer (docs/server-side-apply.md, "Error bodies")."""
-    status = _status(answer)
-    reason = str(status.get("reason") or "")
-    details = status.get("details")
-    details = details if isinstance(details, dict) else {}
-    causes = [c for c in details.get("causes") or () if isinstance(c, dict)]
-    code = _CODES.get(answer.status, "api-invalid")
-    if answer.status == 409:
-        code = _conflict_code(reason, causes, create_only)
-    elif answer.status == 404 and not status:
-        code = "api-no-kind"
-    elif answer.status == 422 and any(c.get("field") == "metadata.uid" for c in causes):
-        code = "api-stale"
-    elif answer.status == 500 and reason not in ("InternalError", "ServerTimeout"):
-        code = "api-invalid"  # typing errors of server-side apply: a 500 that is permanent
-    error = ApiError(code, readable(answer, status), status=answer.status, causes=causes)
-    wait = details.get("retryAfterSeconds") or answer.headers.get("retry-after") or 0
-    error.retry_after = min(30.0, float(wait)) if str(wait).replace(".", "", 1).isdigit() else 0.0
-    return error
-
-
-_CODES = {
-    401: "api-unauthorized",
-    403: "api-forbidden",
-    404: "api-not-found",
-    410: "api-expired",
-    429: "api-unavailable",
-    500: "api-unavailable",
-    502: "api-unavailable",
-    503: "api-unavailable",
-    504: "api-unavailable",
-}
-
-
-def _conflict_code(reason: str, causes: Any, create_only: bool) -> str:
-    if any(c.get("reason") == "FieldManagerConflict" for c in causes):
-        return "api-conflict"
-    return "api-exists" if reason == "AlreadyExists" or create_only else "api-stale"
-
-
-def _status(answer: Response) -> JsonObject:
-    try:
-        decoded = msgspec.json.decode(answer.body)
-    except msgspec.DecodeError:
-        return {}
-    return decoded if isinstance(decoded, dict) and decoded.get("kind") == "Status" else {}
-
-
-_VALUE = re.compile(r'Invalid value: (?:"(?:[^"\\]|\\.)*"|\{.*\}|\[.*\]|[^:]*)(?=: |$)', re.DOTALL)
-
-
-def readable(answer: Response, status: JsonObject) -> str:
-    """The server's message, bounded and without the values it quotes: they may be secrets."""
-    message = str(status.get("message") or answer.body.decode("utf-8", "replace")).strip()
-    message = _VALUE.sub("Invalid value", message).partition(" Diff: ")[0]
-    first = " ".join(message.split())
-    return first[:500] + ("…" if len(first) > 500 else "") or f"HTTP {answer.status}"

@@ -10,15 +10,16 @@ from typing import Any
 import msgspec
 
 from providers.base import value
-from providers.builtin import KINDS, Served
+from providers.builtin import KINDS
 from providers.capi import CLUSTER
 from providers.kube import kubeconfig
 from providers.kube.api import Transport
 from providers.kube.client import KubeClient
+from providers.kube.watched import WatchedClient
 from providers.management import SECRET
 from state.errors import ClusterformError
 from state.live import Absent, Observation, Present, Unreadable
-from state.resource import JsonObject, ResourceId, split_api_version
+from state.resource import JsonObject, ResourceId
 
 
 class NoAccess(msgspec.Struct, frozen=True):
@@ -42,6 +43,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
 
     transport: Transport
     dial: Dial
+    watches: bool = False
+    """Waits look through watches; without, they read (the sandbox, whose clock a test drives)."""
     read_secret: str = ""
     """Name of the Secret to read workload clusters with, `{cluster}` in it; `""`: the admin's."""
 
@@ -60,7 +63,24 @@ class Fleet:
         }
         self._sleep = sleep
         self._workload: dict[str, KubeClient] = {}
+        self._watched: dict[str, WatchedClient] = {}
         self._may_write: Callable[[], bool] | None = None
+
+    def glance(self, cluster: str) -> KubeClient | NoAccess | NotYet:
+        """The same API for looks that may be a moment old: from watches where the door says so."""
+        direct = self.api(cluster)
+        if not isinstance(direct, KubeClient) or not self._doors[cluster.partition("/")[0]].watches:
+            return direct
+        found = self._watched.get(cluster)
+        if found is None:
+            found = self._watched[cluster] = WatchedClient(direct)
+        return found
+
+    def end_watches(self) -> None:
+        """No more looks: the run is over."""
+        for client in self._watched.values():
+            client.close()
+        self._watched.clear()
 
     def guard(self, may_write: Callable[[], bool]) -> None:
         """From now on clusters are written, and this is asked before every repeated attempt.
@@ -122,11 +142,8 @@ class Fleet:
 
     def _cluster_object(self, management: KubeClient, namespace: str, name: str) -> Observation:
         id_ = ResourceId(management.cluster, CLUSTER.group, CLUSTER.kind, namespace, name)
-        for version in management.api_versions():
-            if split_api_version(version)[0] == CLUSTER.group:
-                served = management.served(version).get(CLUSTER.kind)
-                return management.get(id_, version, served or Served("clusters", True))
-        return Absent(id_)
+        how = management.find(CLUSTER)
+        return management.get(id_, *how) if how else Absent(id_)
 
     def _connect(self, cluster: str, secret: Present) -> KubeClient | NoAccess:
         try:

@@ -161,8 +161,12 @@ def _errors_of(host: str) -> Iterator[None]:
 
     try:
         yield
-    except (problem.NewConnectionError, problem.ConnectTimeoutError, problem.ProxyError) as error:
+    except problem.ConnectTimeoutError as error:
+        raise TransportError(_brief(host, error), sent=False, late=True) from None
+    except (problem.NewConnectionError, problem.ProxyError) as error:
         raise TransportError(_brief(host, error), sent=False) from None
+    except problem.ReadTimeoutError as error:
+        raise TransportError(_brief(host, error), sent=True, late=True) from None
     except (problem.SSLError, ssl.SSLError) as error:
         unverified = "CERTIFICATE_VERIFY_FAILED" in str(error) or "doesn't match" in str(error)
         raise TransportError(_brief(host, error), sent=not unverified) from None

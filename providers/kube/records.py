@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from providers.builtin import KINDS, Served
-from providers.kube.client import ApiError, KubeClient
+from providers.kube.answers import ApiError
+from providers.kube.client import KubeClient
 from state.live import Absent, Present
 from state.resource import GroupKind, JsonObject, ResourceId
 from state.store import NAMESPACE, Moved

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from providers.builtin import Served
+from providers.kube.answers import ApiError
 from providers.kube.api import Request, Response, TransportError
-from providers.kube.client import ApiError, KubeClient
+from providers.kube.client import KubeClient
 from state.live import Absent, Present, Unreadable
 from state.resource import ResourceId
 
