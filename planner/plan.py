@@ -31,7 +31,7 @@ from planner.impact import with_impact
 from planner.load import Loaded
 from planner.outcome import Context, Outcome
 from planner.planned import Planned
-from planner.refresh import KubeFleet, Reader, Wanted
+from planner.refresh import PARALLEL_CLUSTERS, KubeFleet, Reader, Wanted
 from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
 from planner.resolve import FLEET_LABEL, Naming, Resolver, Reveal, resolved
 from planner.rotation import describe_rotations, trigger
@@ -42,6 +42,7 @@ from planner.units import assign, is_workload
 from planner.unwanted import Unwanted
 from planner.work import Declared
 from providers.capi import CLUSTER
+from providers.kube.client import KubeClient
 from providers.management import NAMESPACE
 from providers.registry import rules
 from state.errors import ClusterformError
@@ -429,10 +430,11 @@ class _Planning:
                         cluster=spec.name, uid=client.uid(), version=client.server_version()
                     )
                 )
-        for cluster in sorted({c.id.cluster for c in changes if is_workload(c.id.cluster)}):
-            client = self.reader.client(cluster)
-            if client is not None:
-                identities.append(ClusterIdentity(cluster=cluster, uid=client.uid()))
+        workload = sorted({c.id.cluster for c in changes if is_workload(c.id.cluster)})
+        clients = [client for name in workload if (client := self.reader.client(name)) is not None]
+        with ThreadPoolExecutor(PARALLEL_CLUSTERS) as pool:
+            for client, uid in zip(clients, pool.map(KubeClient.uid, clients), strict=True):
+                identities.append(ClusterIdentity(cluster=client.cluster, uid=uid))
         selectors = (
             *(f"--target {s.text}" for s in self.options.targets),
             *(f"--exclude {s.text}" for s in self.options.excludes),

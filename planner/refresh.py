@@ -6,7 +6,7 @@ an object of it hears so (docs/semantics.md 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -31,8 +31,23 @@ class KubeFleet(Protocol):
         ...
 
 
+PARALLEL_CLUSTERS = 16
+"""Clusters opened and read at a time: each costs a TLS handshake, or the deadline of a dead one."""
+
 Wanted = tuple[str, str, str]
 """(cluster, apiVersion, kind) to list."""
+
+
+_Discovered = dict[str, dict[str, Served] | ClusterformError] | NoAccess | NotYet | None
+
+
+def _threads(clusters: Collection[str]) -> int:
+    """Few for one server, more where the time goes into waiting for many."""
+    return PARALLEL_READS if len(clusters) < 2 else PARALLEL_CLUSTERS
+
+
+def _forbidden(error: ClusterformError) -> bool:
+    return isinstance(error, ApiError) and error.code == "api-forbidden"
 
 
 class Live:
@@ -93,32 +108,59 @@ class Reader:
 
     def discover(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Learn the served kinds of (cluster, apiVersion) pairs, where they can be asked."""
+        asked: dict[str, list[str]] = {}
         for cluster, version in wanted:
-            if (cluster, version) in self._served:
-                continue
-            client = self.client(cluster)
-            if client is None:
-                continue
-            try:
-                served = client.served(version)
-            except ClusterformError as error:
-                self._fail(cluster, version, error)
-                continue
-            self._served[cluster, version] = served
-            for kind, how in served.items():
-                self._scopes.add(cluster, GroupKind(split_api_version(version)[0], kind), how)
+            if (cluster, version) not in self._served:
+                asked.setdefault(cluster, []).append(version)
+        with ThreadPoolExecutor(_threads(asked)) as pool:
+            for cluster, found in zip(asked, pool.map(self._ask, asked.items()), strict=True):
+                self._learn(cluster, found)
 
-    def _fail(self, cluster: str, version: str, error: ClusterformError) -> None:
-        if isinstance(error, ApiError) and error.code == "api-forbidden":
-            return  # discovery is open to every user of a real server; the LIST will tell
-        self.live.closed[cluster] = error.brief
-        self._served[cluster, version] = {}
+    def _ask(self, asked: tuple[str, list[str]]) -> _Discovered:
+        """One cluster: its client, and its answer for each version. Changes nothing of `self`.
+
+        The first error ends it: a dead cluster costs its deadline once, beside the others.
+        """
+        cluster, versions = asked
+        if cluster in self.live.empty or cluster in self.live.closed:
+            return None
+        api = self._fleet.api(cluster)
+        if not isinstance(api, KubeClient):
+            return api
+        answers: dict[str, dict[str, Served] | ClusterformError] = {}
+        for version in versions:
+            try:
+                answers[version] = api.served(version)
+            except ClusterformError as error:
+                answers[version] = error
+                if not _forbidden(error):
+                    break
+        return answers
+
+    def _learn(self, cluster: str, found: _Discovered) -> None:
+        if found is None:
+            return
+        if isinstance(found, NotYet):
+            self.live.empty[cluster] = found.reason
+            return
+        if isinstance(found, NoAccess):
+            self.live.closed[cluster] = found.reason
+            return
+        for version, answer in found.items():
+            if isinstance(answer, ClusterformError):
+                if not _forbidden(answer):  # open to every user of a real server; LIST will tell
+                    self.live.closed[cluster] = answer.brief
+                    self._served[cluster, version] = {}
+                continue
+            self._served[cluster, version] = answer
+            for kind, how in answer.items():
+                self._scopes.add(cluster, GroupKind(split_api_version(version)[0], kind), how)
 
     def read(self, wanted: Iterable[Wanted]) -> None:
         """List every wanted kind that was not read yet; failures become unreadable kinds."""
         todo = sorted({w for w in wanted if self._key(w) not in self._done()})
         self.discover((cluster, version) for cluster, version, _ in todo)
-        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        with ThreadPoolExecutor(_threads({w[0] for w in todo})) as pool:
             for want, result in zip(todo, pool.map(self._list, todo), strict=True):
                 self._keep(want, result)
 
@@ -138,12 +180,18 @@ class Reader:
         if (cluster, version) not in self._served:
             return f"{version} could not be discovered"
         served = self._served[cluster, version].get(kind)
-        if served is None:
-            return []  # proven: the server does not serve this kind, so there is none of it
         try:
+            if served is None:
+                return self._not_served(client, want)
             return list(client.objects(version, kind, served, selector=self._selector))
         except ClusterformError as error:
             return error.brief
+
+    def _not_served(self, client: KubeClient, want: Wanted) -> list[Present] | str:
+        """A kind that the server does not serve at all has no objects; another version may."""
+        _, version, kind = want
+        other = client.find(self._key(want)[1])
+        return f"{kind} is served as {other[0]}, not as {version}" if other else []
 
     def _keep(self, want: Wanted, result: list[Present] | str) -> None:
         key = self._key(want)

@@ -161,10 +161,10 @@ def _errors_of(host: str) -> Iterator[None]:
 
     try:
         yield
-    except problem.ConnectTimeoutError as error:
-        raise TransportError(_brief(host, error), sent=False, late=True) from None
     except (problem.NewConnectionError, problem.ProxyError) as error:
         raise TransportError(_brief(host, error), sent=False) from None
+    except problem.ConnectTimeoutError as error:
+        raise TransportError(_brief(host, error), sent=False, late=True) from None
     except problem.ReadTimeoutError as error:
         raise TransportError(_brief(host, error), sent=True, late=True) from None
     except (problem.SSLError, ssl.SSLError) as error:
@@ -181,14 +181,14 @@ def _brief(host: str, error: BaseException) -> str:
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return f"{at}: its certificate is not signed by the authority that is trusted for it"
-    if isinstance(error, problem.ConnectTimeoutError):
-        return f"{at}: no connection within {CONNECT_SECONDS:.0f} s"
-    if isinstance(error, problem.ReadTimeoutError):
-        return f"{at}: no answer within {READ_SECONDS:.0f} s"
     if "Connection refused" in text:
         return f"{at}: connection refused"
     if isinstance(error, problem.NameResolutionError):
         return f"{at}: the name is not known"
+    if isinstance(error, problem.ConnectTimeoutError):
+        return f"{at}: no connection within {CONNECT_SECONDS:.0f} s"
+    if isinstance(error, problem.ReadTimeoutError):
+        return f"{at}: no answer within {READ_SECONDS:.0f} s"
     return f"{at}: the connection broke ({type(error).__name__})"
 
 
