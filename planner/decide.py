@@ -22,6 +22,7 @@ class Seen(enum.Enum):
     LABEL_ONLY = "our label without our entry"
     FOREIGN = "somebody else's"
     OTHER_FLEET = "another fleet's"
+    """Its marks name another fleet, or another workload cluster of this one."""
     DELETING = "being deleted"
     UNREADABLE = "unreadable"
 
@@ -169,7 +170,7 @@ TABLE: tuple[Row, ...] = (
         "another fleet's",
         lambda c: c.desired and c.seen is Seen.OTHER_FLEET,
         Decision.REFUSED,
-        "belongs to another fleet",
+        "belongs to another fleet or cluster",
     ),
     Row(
         "replaceable",

@@ -33,7 +33,7 @@ from planner.outcome import Context, Outcome
 from planner.planned import Planned
 from planner.refresh import PARALLEL_CLUSTERS, KubeFleet, Reader, Wanted
 from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
-from planner.resolve import FLEET_LABEL, Naming, Resolver, Reveal, resolved
+from planner.resolve import Naming, Resolver, Reveal, belongs, resolved
 from planner.rotation import describe_rotations, trigger
 from planner.select import Selector
 from planner.standing import Fates
@@ -189,7 +189,7 @@ class _Planning:
         return [
             present
             for id_, present in self.live.objects.items()
-            if id_ not in wanted and present.labels.get(FLEET_LABEL) == self.fleet.name
+            if id_ not in wanted and belongs(present, self.fleet.name)
         ]
 
     def _units(self, desired: list[Resource]) -> dict[ResourceId, str]:

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from planner.manifest import CLUSTER_ANNOTATION
 from planner.prove import spec_unchanged
 from planner.ssa import covers
+from planner.units import is_workload
 from providers.base import Reference, references
 from providers.registry import rules
 from state.fields import MISSING, leaves, own_entry, set_at, trie, value_at
@@ -57,7 +59,27 @@ def desired_body(resource: Resource, fleet: str) -> JsonObject:
     """The object as it would be applied, with the fleet's label, without secret values."""
     body = resource.decoded()
     set_at(body, ("f:metadata", "f:labels", f"f:{FLEET_LABEL}"), fleet)
+    if is_workload(resource.id.cluster):
+        home = home_of(resource.id.cluster)
+        set_at(body, ("f:metadata", "f:annotations", f"f:{CLUSTER_ANNOTATION}"), home)
     return body
+
+
+def home_of(cluster: str) -> str:
+    """What an add-on says of its cluster, live as in Git: `namespace/name`.
+
+    Several names may lead to one server, by mistake or by design: without this an object of one
+    cluster would look like a left-over of the other.
+    """
+    return cluster.partition("/")[2]
+
+
+def belongs(live: Present, fleet: str) -> bool:
+    """The marks of a live object name this fleet and this cluster."""
+    if live.labels.get(FLEET_LABEL) != fleet:
+        return False
+    home = live.annotations.get(CLUSTER_ANNOTATION)
+    return home is None or not is_workload(live.id.cluster) or home == home_of(live.id.cluster)
 
 
 def with_secrets(body: JsonObject, resource: Resource, reveal: Reveal) -> JsonObject:

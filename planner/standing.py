@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from planner.decide import Fate, Nature, Seen
-from planner.resolve import FLEET_LABEL, Observe
+from planner.resolve import FLEET_LABEL, Observe, belongs
 from planner.units import cluster_of_unit
 from providers.base import KindRules
 from providers.capi import CLUSTER
@@ -82,7 +82,7 @@ def seen(live: Observation, fleet: str) -> Seen:
         return Seen.DELETING
     label = live.labels.get(FLEET_LABEL)
     entry = own_entry(live)
-    if label is not None and label != fleet:
+    if label is not None and not belongs(live, fleet):
         return Seen.OTHER_FLEET
     has_entry = entry is not None and any(key != "." for key in trie(entry))
     if label == fleet:

@@ -26,6 +26,7 @@ from planner.changes import (
 )
 from planner.compare import Candidate, Comparison, conflict_text, overall_cause
 from planner.decide import Compared, Decision, Fate, Row, decide
+from planner.manifest import CLUSTER_ANNOTATION
 from planner.outcome import Context, Decider, Outcome, cleared
 from planner.planned import Planned
 from planner.resolve import (
@@ -398,5 +399,6 @@ def _naming(
 
 def _owner_note(live: Observation, row: Row) -> str:
     if row.name == "another fleet's" and isinstance(live, Present):
-        return f": {live.labels.get(FLEET_LABEL)}"
+        home = live.annotations.get(CLUSTER_ANNOTATION)
+        return f": {live.labels.get(FLEET_LABEL)}" + (f", cluster {home}" if home else "")
     return ""
