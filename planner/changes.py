@@ -136,6 +136,9 @@ class Change(Frozen, frozen=True, kw_only=True):
     live_refs: tuple[FieldPath, ...] = ()
     fields: tuple[FieldChange, ...] = ()
     takes: tuple[Take, ...] = ()
+    releases: tuple[str, ...] = ()
+    """Managers that are done with the object and lose the fields that we send: after that,
+    removing a field from Git removes it live (`planner.leftovers`)."""
     cause: Cause = Cause.GIT
     reason: str = ""
     impact: Impact = Impact()

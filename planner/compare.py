@@ -13,6 +13,7 @@ import msgspec
 from planner.changes import Cause, Confidence, FieldChange, Take
 from planner.decide import Compared
 from planner.diff import differences, masked
+from planner.leftovers import leftovers, settled
 from planner.prove import Proof, prove
 from planner.ssa import Conflict, comparable, merged, peoples_tool, same, split_conflicts
 from providers.base import KindRules, value
@@ -63,6 +64,7 @@ class Comparison(msgspec.Struct, kw_only=True):
     ignored: int = 0
     fields: tuple[FieldChange, ...] = ()
     takes: tuple[Take, ...] = ()
+    releases: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     confidence: Confidence = Confidence.EXACT
     ownership_only: bool = False
@@ -123,9 +125,11 @@ class Comparer:
             ignored=ignored,
         )
         proof = prove(full, live)
+        result.releases = leftovers(full, live)
         if proof is Proof.UNCHANGED and not self._always:
-            return result
-        takes, conflicts = split_conflicts(full, live)
+            return _released(result)
+        adopting = own_entry(live) is None
+        takes, conflicts = split_conflicts(full, live, settled if adopting else peoples_tool)
         result.takes, result.conflicts = takes, conflicts
         if conflicts:
             for conflict in conflicts:
@@ -134,7 +138,7 @@ class Comparer:
                     delete_at(full, conflict.path)
             proof = prove(full, live)
             if proof is Proof.UNCHANGED and not self._always:
-                return result
+                return _released(result)
         if _immutable_differs(full, live, kind_rules):
             result.compared = Compared.IMMUTABLE
             result.after = full
@@ -196,7 +200,7 @@ class Comparer:
         result.after = answer.body
         self._describe(result, resource, live, answer.body)
         result.cleared = not result.fields and same_owners(live, answer)
-        return result
+        return _released(result) if result.cleared else result
 
     # ------------------------------------------------------------- what is left to others
 
@@ -276,6 +280,15 @@ class Comparer:
             sensitive=path in hidden,
             known=after is not msgspec.UNSET or kind_rules is None or not _defaultable(path),
         )
+
+
+def _released(result: Comparison) -> Comparison:
+    """Nothing would be written but that others let go of what we own, if they have to."""
+    if result.releases:
+        result.compared = Compared.DIFFERENT
+        result.ownership_only = True
+        result.cleared = False
+    return result
 
 
 def _applies(rule: IgnoreRule, body: JsonObject, live: Present) -> bool:

@@ -23,6 +23,7 @@ class Seen(enum.Enum):
     FOREIGN = "somebody else's"
     OTHER_FLEET = "another fleet's"
     """Its marks name another fleet, or another workload cluster of this one."""
+    KEPT = "somebody else's, who still applies it"
     DELETING = "being deleted"
     UNREADABLE = "unreadable"
 
@@ -98,7 +99,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 _MINE = (Seen.OURS, Seen.ENTRY_ONLY)
-_NOT_MINE = (Seen.FOREIGN, Seen.OTHER_FLEET, Seen.LABEL_ONLY, Seen.ENTRY_ONLY)
+_NOT_MINE = (Seen.FOREIGN, Seen.KEPT, Seen.OTHER_FLEET, Seen.LABEL_ONLY, Seen.ENTRY_ONLY)
 _LEAVES = (Seen.OURS,)
 
 TABLE: tuple[Row, ...] = (
@@ -171,6 +172,12 @@ TABLE: tuple[Row, ...] = (
         lambda c: c.desired and c.seen is Seen.OTHER_FLEET,
         Decision.REFUSED,
         "belongs to another fleet or cluster",
+    ),
+    Row(
+        "kept",
+        lambda c: c.desired and c.seen is Seen.KEPT,
+        Decision.REFUSED,
+        "is applied by",
     ),
     Row(
         "replaceable",

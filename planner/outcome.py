@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
 from planner.changes import ActionId, Change, Cleared, Finding, MustBe, Verb
 from planner.compare import Comparer, Comparison
 from planner.decide import Case, Compared, Fate, Nature
+from planner.keepers import Keeper
 from planner.planned import Planned
 from planner.render import Scopes
 from planner.resolve import FLEET_LABEL, Observe, Reveal
@@ -34,6 +35,8 @@ class Context(msgspec.Struct, kw_only=True):
     records: Records
     scopes: Scopes
     comparer: Comparer
+    keeper_of: Callable[[Present], Keeper] = lambda _: Keeper()
+    """Who is still at work on a live object."""
     named: Collection[ResourceId] = ()
     """Objects whose removal was asked for by name on the command line."""
     destroy_clusters: str = "deny"

@@ -28,6 +28,7 @@ from planner.dryrun import DryRunner
 from planner.edges import World
 from planner.facts import FactReader
 from planner.impact import with_impact
+from planner.keepers import Keepers
 from planner.load import Loaded
 from planner.outcome import Context, Outcome
 from planner.planned import Planned
@@ -245,6 +246,7 @@ class _Planning:
                 line_of=self.inputs.line_of,
                 always=self.options.refresh == "full",
             ),
+            keeper_of=Keepers(self.reader.client).of,
             named=self.asked,
             destroy_clusters=self.fleet.guards.destroy_clusters,
             empty_clusters=self.live.empty,

@@ -6,7 +6,7 @@ answers of kube-apiserver 1.36), sigs.k8s.io/structured-merge-diff merge/update.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -156,9 +156,12 @@ def peoples_tool(manager: str) -> bool:
 
 
 def split_conflicts(
-    full: JsonObject, live: Present
+    full: JsonObject, live: Present, ours: Callable[[str], bool] = peoples_tool
 ) -> tuple[tuple[Take, ...], tuple[Conflict, ...]]:
-    """Fields that others own with another value than ours: (taken back, left to them)."""
+    """Fields that others own with another value than ours: (taken back, left to them).
+
+    `ours` says of which managers fields are taken: people's tools, at an adoption more.
+    """
     takes: dict[FieldPath, Take] = {}
     conflicts: dict[FieldPath, Conflict] = {}
     for entry in live.managers:
@@ -170,7 +173,7 @@ def split_conflicts(
             wanted = value_at(full, path)
             if wanted is MISSING or same(wanted, value_at(live.body, path)):
                 continue
-            if peoples_tool(entry.manager):
+            if ours(entry.manager):
                 takes[path] = Take(path=path, manager=entry.manager)
             else:
                 conflicts[path] = Conflict(path, entry.manager)

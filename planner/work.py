@@ -25,7 +25,8 @@ from planner.changes import (
     Verb,
 )
 from planner.compare import Candidate, Comparison, conflict_text, overall_cause
-from planner.decide import Compared, Decision, Fate, Row, decide
+from planner.decide import Compared, Decision, Fate, Row, Seen, decide
+from planner.keepers import Keeper
 from planner.manifest import CLUSTER_ANNOTATION
 from planner.outcome import Context, Decider, Outcome, cleared
 from planner.planned import Planned
@@ -128,7 +129,16 @@ class Declared(Decider):
             self._blocked(id_, resource.unit, why, out, unread=True)
             self._phantom(resource, out)
             return
-        row = decide(self._case(id_, resource.unit, live, comparison, desired=True))
+        case = self._case(id_, resource.unit, live, comparison, desired=True)
+        keeper = self._context.keeper_of(live) if isinstance(live, Present) else Keeper()
+        if keeper.unreadable:
+            why = f"whether somebody else applies it: {keeper.unreadable}"
+            self._blocked(id_, resource.unit, why, out, unread=True)
+            self._phantom(resource, out)
+            return
+        if keeper.name and case.seen is not Seen.DELETING:
+            case = msgspec.structs.replace(case, seen=Seen.KEPT)
+        row = decide(case)
         if comparison is not None:
             out.ignored += comparison.ignored
             for conflict in comparison.conflicts:
@@ -154,7 +164,7 @@ class Declared(Decider):
                 self._blocked(id_, resource.unit, reason, out, unread=unread)
                 self._phantom(resource, out)
             case Decision.REFUSED:
-                self._refused(id_, resource, row.reason + _owner_note(live, row), out)
+                self._refused(id_, resource, row.reason + _owner_note(live, row, keeper), out)
                 self._phantom(resource, out, comparison.after if comparison else None)
             case Decision.CREATE:
                 self._create(resource, naming, out)
@@ -225,6 +235,7 @@ class Declared(Decider):
             live_refs=comparison.live_refs,
             fields=comparison.fields,
             takes=comparison.takes,
+            releases=comparison.releases,
             cause=overall_cause(comparison.fields),
             reason=row.reason,
             ownership_only=comparison.ownership_only
@@ -397,7 +408,9 @@ def _naming(
     return by_physical.get((logical, resource.id.name))
 
 
-def _owner_note(live: Observation, row: Row) -> str:
+def _owner_note(live: Observation, row: Row, keeper: Keeper) -> str:
+    if row.name == "kept":
+        return f" {keeper.name}: suspend it, or leave the object out of Git"
     if row.name == "another fleet's" and isinstance(live, Present):
         home = live.annotations.get(CLUSTER_ANNOTATION)
         return f": {live.labels.get(FLEET_LABEL)}" + (f", cluster {home}" if home else "")

@@ -22,7 +22,8 @@ from planner.changes import (
 )
 from planner.facts import FactReader
 from planner.impact import LiveClusters, impact_of
-from planner.ssa import merged, says, split_conflicts
+from planner.leftovers import letting_go, settled
+from planner.ssa import merged, peoples_tool, says, split_conflicts
 from providers.base import Effect
 from providers.builtin import Served
 from providers.kube.answers import ApiError
@@ -130,7 +131,7 @@ class Writer:
             body["metadata"]["resourceVersion"] = found.resource_version
             try:
                 answer = self._send(change, body, force=self._force(change, body, found))
-                return self._written(change, answer)
+                return self._written(change, self._let_go(change, answer))
             except ApiError as error:
                 if error.code == "api-stale" and attempt + 1 < ATTEMPTS:
                     continue
@@ -139,6 +140,30 @@ class Writer:
                 if error.code == "api-ambiguous":
                     return self._read_back(change, error)
                 raise
+        raise AssertionError("unreachable")
+
+    def _let_go(self, change: Change, live: Present) -> Present:
+        """Take what is ours now from those who applied the object before us, as planned.
+
+        Status is busy: against a moved object the patch is made anew, a bounded number of times.
+        What is cut off here shows in the next plan.
+        """
+        for attempt in range(ATTEMPTS):
+            patch = letting_go(live, change.releases) if change.releases else None
+            if patch is None:
+                return live
+            if not self._may_write():
+                raise ClusterformError("lock-lost", "the lock is lost: nothing more is written")
+            try:
+                client = self._client(change.id.cluster)
+                return client.patch(change.id, change.version, _served(change), patch)
+            except ApiError as error:
+                if error.code not in ("api-stale", "api-ambiguous") or attempt + 1 == ATTEMPTS:
+                    raise
+                found = self._read(change)
+                if not isinstance(found, Present) or found.uid != live.uid:
+                    raise
+                live = found
         raise AssertionError("unreachable")
 
     def _after_removal(self, change: Change) -> bool:
@@ -235,8 +260,11 @@ class Writer:
 
     def _force(self, change: Change, body: JsonObject, found: Present) -> bool:
         """Force only if every conflict is one that the plan takes back (semantics 11)."""
-        takes, conflicts = split_conflicts(body, found)
+        adopting = change.verb is Verb.ADOPT
+        takes, conflicts = split_conflicts(body, found, settled if adopting else peoples_tool)
         planned = {t.path for t in change.takes}
+        if adopting and not found.managers:
+            return True  # the server gives all fields to `before-first-apply` at this apply
         held = [(t.path, t.manager) for t in takes] + [(c.path, c.manager) for c in conflicts]
         for path, manager in held:
             if path not in planned:

@@ -17,6 +17,7 @@ from providers.builtin import Served
 from providers.kube.answers import ApiError, error_of
 from providers.kube.api import (
     APPLY_PATCH,
+    JSON_PATCH,
     Request,
     Response,
     Transport,
@@ -267,6 +268,14 @@ class KubeClient:
         }
         path = _path(version, served, id_.namespace, id_.name)
         self._write(Request(method="DELETE", path=path, body=canonical(options)))
+
+    def patch(self, id_: ResourceId, version: str, served: Served, patch: bytes) -> Present:
+        """A JSON patch that carries its own preconditions; raises `api-stale` where they fail."""
+        path = _path(version, served, id_.namespace, id_.name)
+        request = Request(
+            method="PATCH", path=path, query=_MANAGED, body=patch, content_type=JSON_PATCH
+        )
+        return self._present(id_, version, self._write(request).body)
 
     def create(self, version: str, served: Served, body: JsonObject) -> JsonObject:
         """Plain create, for clusterform's own records and lock; `api-exists` if it is there."""

@@ -288,6 +288,8 @@ def only_status(old: JsonObject, new: JsonObject) -> JsonObject:
 def updated(kind: Kind, old: JsonObject, value: JsonObject, by: Writer) -> Draft:
     """The draft of a PUT or PATCH that turns `old` into `value`."""
     live, owners = bare(old), ownership.decode(old["metadata"].get("managedFields"))
+    # A write may bring its own managedFields; an empty list counts as none (fieldmanager.go).
+    given = ownership.decode(value["metadata"].get("managedFields")) or owners
     completed = detached(value)
     _keep_system_metadata(completed["metadata"], live["metadata"])
     if kind.custom:
@@ -295,7 +297,7 @@ def updated(kind: Kind, old: JsonObject, value: JsonObject, by: Writer) -> Draft
     return Draft(
         kind=kind,
         value=completed,
-        owners=ownership.update(kind.schema, kind.versions, live, completed, owners, by),
+        owners=ownership.update(kind.schema, kind.versions, live, completed, given, by),
         dry_run=False,
         old=old,
         old_owners=owners,

@@ -8,7 +8,7 @@ import pytest
 
 from planner.decide import TABLE, Case, Compared, Decision, Fate, Nature, Seen, decide
 
-COMPARABLE = (Seen.OURS, Seen.ENTRY_ONLY, Seen.LABEL_ONLY, Seen.FOREIGN)
+COMPARABLE = (Seen.OURS, Seen.ENTRY_ONLY, Seen.LABEL_ONLY, Seen.FOREIGN, Seen.KEPT)
 
 
 def cells() -> Iterator[Case]:
@@ -33,7 +33,7 @@ OUTCOMES = {case: decide(case) for case in ALL}
 
 def test_every_cell_has_a_row_and_every_row_a_cell() -> None:
     reached = Counter(row.name for row in OUTCOMES.values())
-    assert len(ALL) == 2 * len(Nature) * len(Fate) * 2 * (8 + 4 + 4 * 4)
+    assert len(ALL) == 2 * len(Nature) * len(Fate) * 2 * (9 + 4 + 5 * 4)
     assert [row.name for row in TABLE if row.name not in reached] == []
 
 
@@ -74,6 +74,10 @@ def test_nothing_of_a_cluster_goes_while_its_fate_is_refused_or_unknown() -> Non
 
 def test_what_the_cascade_takes_is_not_deleted_on_its_own() -> None:
     assert Decision.DELETE not in outcomes(fate=Fate.GOES, nature=Nature.CASCADED)
+
+
+def test_what_a_running_controller_applies_is_refused() -> None:
+    assert outcomes(desired=True, seen=Seen.KEPT, fate=Fate.STAYS) == {Decision.REFUSED}
 
 
 def test_another_fleets_object_is_refused() -> None:
