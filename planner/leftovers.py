@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from planner.ssa import peoples_tool
-from state.fields import MANAGER, Trie, item_key, own_entry, owns, sent_paths, trie
+from planner.ssa import peoples_tool, same
+from state.fields import MANAGER, Trie, item_key, own_entry, owns, sent_paths, trie, value_at
 from state.live import ManagerEntry, Present
 from state.resource import JsonObject
 
@@ -37,7 +37,12 @@ def leftovers(body: JsonObject, live: Present) -> tuple[str, ...]:
     others = [e for e in live.managers if _is_settled(e)]
     if not others:
         return ()
-    paths = list(sent_paths(body, live))
+    # a field with another value is taken by force, which leaves it to nobody but us
+    paths = [
+        path
+        for path in sent_paths(body, live)
+        if same(value_at(body, path), value_at(live.body, path))
+    ]
     found = {e.manager for e in others if any(_holds(trie(e), path) for path in paths)}
     return tuple(sorted(found))
 

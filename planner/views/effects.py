@@ -84,6 +84,8 @@ def how(change: Change) -> str:
         parts.append("static")
     if change.reason and not whole_cluster:
         parts.append(clean(change.reason))
+    if change.releases:
+        parts.append(f"taken over from {', '.join(map(clean, change.releases))}")
     return " · ".join(part for part in parts if part)
 
 

@@ -66,6 +66,7 @@ def _family(change: Change) -> Hashable:
         change.action.step,
         change.confidence,
         change.ownership_only,
+        change.releases,
         change.reason,
         change.impact,
         tuple((f.path, f.cause) for f in change.fields),

@@ -113,6 +113,7 @@ def _change(change: Change) -> JsonObject:
         "impact": _impact(change),
         "fields": [_field(f) for f in change.fields],
         "takes": [{"path": path_text(t.path), "manager": t.manager} for t in change.takes],
+        "releases": list(change.releases),
         "secret_fields": sorted(path_text(path) for path, _ in change.secrets),
         "origin": str(change.origin) if change.origin else "",
         "logical": change.logical,
