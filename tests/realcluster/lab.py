@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from planner.workspace import Ids, Workspace, real_ids
-from providers.kube.api import Request
+from providers.kube.api import Request, Response
 from providers.kube.http import HttpTransport, from_access
 from providers.kube.kubeconfig import parse
 from tests.realcluster.server import ControlPlane
@@ -38,8 +38,8 @@ class RealLab(Lab):
     $KUBECONFIG decides who plans and applies; requests by somebody else go as administrator.
     """
 
-    def __init__(self, root: Path, plane: ControlPlane, *, fleet: str) -> None:
-        super().__init__(root, fleet=FLEET.format(fleet=fleet))
+    def __init__(self, root: Path, plane: ControlPlane, *, fleet: str, git: bool = True) -> None:
+        super().__init__(root, fleet=FLEET.format(fleet=fleet), git=git)
         self.fleet = fleet
         self._transport = transport_of(plane)
 
@@ -57,6 +57,17 @@ class RealLab(Lab):
         """A fresh look at the repository."""
         assert verbs is None, "a real server has real roles"
         return Workspace(self.root, ref=ref, ids=self.ids)
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, manager: str = "", **kind: str
+    ) -> Response:
+        """One request by somebody else; a server that is still starting up is waited for."""
+        for _ in range(50):
+            answer = super().request(method, path, body, manager=manager, **kind)
+            if answer.status != 429:
+                break
+            time.sleep(0.2)
+        return answer
 
     def pass_time(self, seconds: float) -> None:
         """Wait."""
