@@ -89,9 +89,11 @@ def _before_the_write(status: JsonObject) -> bool:
 
 
 def _conflict_code(reason: str, causes: Any, create_only: bool) -> str:
+    if reason == "AlreadyExists" or create_only:
+        return "api-exists"  # of a create, a conflict over fields says that, too
     if any(c.get("reason") == "FieldManagerConflict" for c in causes):
         return "api-conflict"
-    return "api-exists" if reason == "AlreadyExists" or create_only else "api-stale"
+    return "api-stale"
 
 
 def _status(answer: Response) -> JsonObject:

@@ -29,7 +29,7 @@ from tests.realcluster.worlds import Body, Drift, Step
 
 CHAIN = 5
 FULL = os.environ.get("FULL") == "1"
-CASES = 2500 if FULL else int(os.environ.get("CASES","150"))
+CASES = 2500 if FULL else int(os.environ.get("CASES", "150"))
 """For each of the two halves below, which run beside each other."""
 _SKIPPED = ("status", "managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 
@@ -207,7 +207,7 @@ def check(before: dict[Any, Body], after: dict[Any, Body], plan: Plan, run: RunF
             continue
         assert outcome[str(change.action)] == "done", (key, run.results)
         if change.verb is Verb.FORGET:
-            assert (was, now) == (None, None)
+            assert now == was, f"{key} is left as it is"
         elif change.deletes:
             assert now is None, f"{key} was to be deleted"
         elif was is None:
