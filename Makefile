@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test real check golden bench build clean
+.PHONY: help setup demo test real check golden bench bench-real build clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Install clusterform and its tools into .venv, from locked versions with hashes
 
@@ -41,6 +41,10 @@ golden: setup ## Rewrite the golden files of the tests; read the diff before you
 
 bench: setup ## Measure against the table in ARCHITECTURE.md
 	@$(BIN)/python -P benchmarks/run.py
+
+bench-real: setup ## The same on a real API server, beside kubectl; SIZES=100,1000
+	@$(BIN)/python -m tests.realcluster.binaries
+	@$(BIN)/python benchmarks/real.py --sizes $(or $(SIZES),100)
 
 build: setup ## Build the wheel
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

@@ -251,6 +251,7 @@ spec:
     strategy:
       type: RollingUpdate
       rollingUpdate: {{maxSurge: 1, maxUnavailable: 0}}
+  selector: {{}}
   template:
     metadata:
       labels: {{pool: {name}}}
