@@ -40,7 +40,7 @@ networking.k8s.io v1 NetworkPolicy networkpolicies n - g
 networking.k8s.io v1 Ingress ingresses n status g
 policy v1 PodDisruptionBudget poddisruptionbudgets n status g
 storage.k8s.io v1 StorageClass storageclasses - - -
-scheduling.k8s.io v1 PriorityClass priorityclasses - - g
+scheduling.k8s.io v1 PriorityClass priorityclasses - - -
 autoscaling v2 HorizontalPodAutoscaler horizontalpodautoscalers n status -
 coordination.k8s.io v1 Lease leases n - -
 apiextensions.k8s.io v1 CustomResourceDefinition customresourcedefinitions - status g
@@ -51,6 +51,16 @@ admissionregistration.k8s.io v1 ValidatingAdmissionPolicy validatingadmissionpol
 admissionregistration.k8s.io v1 ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings
   - - g
 """
+
+_SHOWN_DELETED = frozenset(
+    (
+        *("Namespace", "PersistentVolume", "PersistentVolumeClaim", "Pod", "Service"),
+        *("ServiceAccount", "StorageClass"),
+    )
+)
+_MADE_BY_PUT = frozenset(
+    ("ClusterRole", "ClusterRoleBinding", "Event", "Lease", "Role", "RoleBinding", "Service")
+)
 
 _SAME_TYPE = {"ClusterRoleBinding": "RoleBinding"}
 
@@ -83,6 +93,10 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """All served apiVersions: entries of managedFields in another one are dropped."""
     storage: str = ""
     """The apiVersion objects are stored in; a switch makes every object due for rewriting."""
+    shown_deleted: bool = False
+    """DELETE answers with the object, not a Status (`ReturnDeletedObject` in pkg/registry)."""
+    made_by_put: bool = False
+    """PUT of a missing object creates it (`AllowCreateOnUpdate` in pkg/registry)."""
     scale: JsonObject = {}
     """Paths of the scale subresource of a custom resource."""
     strategy: str = "None"
@@ -129,6 +143,8 @@ def _builtin(
         schema=_root(_TYPES[_SAME_TYPE.get(kind, kind)], "ObjectMeta"),
         subresources=frozenset(subresources.split(",")) - {"-"},
         generation=counted == "g",
+        shown_deleted=kind in _SHOWN_DELETED,
+        made_by_put=kind in _MADE_BY_PUT,
         versions=frozenset([api_version]),
         storage=api_version,
     )

@@ -94,7 +94,12 @@ def _perform(session: Session, request: Request, call: Call) -> Response:
 
 
 def _delete_collection(session: Session, call: Call) -> Response:
-    chosen = reads.chosen(session, call)
-    for namespace, name in chosen:
+    """Answered with the list of what was there, as the items were before."""
+    rv, kind = session.data.counter("rv"), call.kind
+    before = []
+    for namespace, name in reads.chosen(session, call):
+        row = session.data.get(session.server, (kind.group, kind.plural, namespace, name))
+        before += [row.body] if row else []
         verbs.delete(session, replace(call, namespace=namespace, name=name))
-    return answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+    metadata = {"resourceVersion": str(rv), **({"continue": ""} if kind.custom else {})}
+    return answer(reads.listed(kind, before, metadata))

@@ -72,14 +72,15 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A change, for watches. `labels` are those from before it, None for an addition."""
+    """A change, for watches and for lists of the past."""
 
     rv: int
     type: str
     namespace: str
     name: str
     body: bytes
-    labels: bytes | None
+    before: bytes | None = None
+    """A stored body with the labels from before the change, whole if they changed; None: added."""
 
 
 def prefix(kind: Kind) -> bytes:
@@ -91,6 +92,22 @@ def stored(value: JsonObject) -> bytes:
     """The bytes to store for an object."""
     rest = {key: v for key, v in value.items() if key not in ("apiVersion", "kind")}
     return canonical(rest)[1:]
+
+
+def _before(old: JsonObject, new: JsonObject) -> bytes:
+    """What a watcher with a selector needs of the state before a change."""
+    labels = old["metadata"].get("labels") or {}
+    if labels == (new["metadata"].get("labels") or {}):
+        return canonical({"metadata": {"labels": labels}})[1:]
+    return stored(old)
+
+
+def _read_event(
+    rv: int, kind: str, namespace: str, name: str, body: bytes, before: bytes | None
+) -> Event:
+    if before is not None and before.startswith(b"{"):  # bare labels, in older files
+        before = b'"metadata":{"labels":' + before + b"}}"
+    return Event(rv, kind, namespace, name, body, before)
 
 
 class Store:
@@ -229,7 +246,7 @@ class Data:
         after = metadata.get("ownerReferences")
         if before != after:
             self._own(server, where, after or [])
-        self._event(server, where, kind, body, rv, old)
+        self._event(server, where, kind, body, value, old)
 
     def _own(self, server: str, where: Where, owners: Sequence[JsonObject]) -> None:
         self._run(
@@ -252,15 +269,22 @@ class Data:
         )
         self._own(server, where, [])
         last = {**value, "metadata": {**value["metadata"], "resourceVersion": str(rv)}}
-        self._event(server, where, "DELETED", stored(last), rv, value)
+        self._event(server, where, "DELETED", stored(last), last, value)
 
     def _event(
-        self, server: str, where: Where, kind: str, body: bytes, rv: int, old: JsonObject | None
+        self,
+        server: str,
+        where: Where,
+        kind: str,
+        body: bytes,
+        value: JsonObject,
+        old: JsonObject | None,
     ) -> None:
-        labels = None if old is None else canonical(old["metadata"].get("labels") or {})
+        rv = int(value["metadata"]["resourceVersion"])
+        before = None if old is None else _before(old, value)
         self._run(
             "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (rv, server, *where, kind, body, labels),
+            (rv, server, *where, kind, body, before),
         )
         if rv % 1024 == 0:
             self._run("DELETE FROM events WHERE rv <= ?", (rv - _EVENTS_KEPT,))
@@ -285,7 +309,28 @@ class Data:
             f" WHERE rv > ? AND server = ? AND grp = ? AND plural = ?{tail} ORDER BY rv",
             (after, server, group, plural, *values),
         )
-        return [Event(*row) for row in cursor]
+        return [_read_event(*row) for row in cursor]
+
+    def changed(
+        self, server: str, group: str, plural: str, namespace: str | None, after: int
+    ) -> dict[tuple[str, str], str]:
+        """Objects of a kind that changed after a resourceVersion, with how they did first."""
+        found: dict[tuple[str, str], str] = {}
+        for event in self.events(server, group, plural, namespace, after):
+            found.setdefault((event.namespace, event.name), event.type)
+        return found
+
+    def last_event(
+        self, server: str, group: str, plural: str, namespace: str, name: str, until: int
+    ) -> Event | None:
+        """The newest change of an object up to a resourceVersion that is remembered."""
+        row = self._run(
+            "SELECT rv, type, namespace, name, body, labels FROM events WHERE rv <= ?"
+            " AND server = ? AND grp = ? AND plural = ? AND namespace = ? AND name = ?"
+            " ORDER BY rv DESC LIMIT 1",
+            (until, server, group, plural, namespace, name),
+        ).fetchone()
+        return _read_event(*row) if row else None
 
     def dependents(self, server: str, owner: str) -> list[Where]:
         """Objects that name `owner` (a uid) in their ownerReferences."""

@@ -279,13 +279,14 @@ def delete(session: Session, call: Call) -> Response:
     dry_run = call.dry_run or options.get("dryRun") == ["All"]
     default = "Orphan" if options.get("orphanDependents") else "Background"
     policy = options.get("propagationPolicy") or call.query.get("propagationPolicy") or default
-    if dry_run or deletion.delete(session, kind, value, policy):
+    marked = None if dry_run else deletion.delete(session, kind, value, policy)
+    if marked is None and not kind.shown_deleted:
         details = {"name": call.name, "kind": kind.plural, "uid": value["metadata"]["uid"]}
         if kind.group:
             details["group"] = kind.group
         status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
         return answer({**status, "details": details})
-    return answer(session.get(kind, call.namespace, call.name) or value)
+    return answer(marked or value)
 
 
 def _check_deletable(kind: Kind, value: JsonObject, wanted: JsonObject) -> None:

@@ -15,12 +15,12 @@ import msgspec
 from providers.kube.sandbox import definitions, ownership
 from providers.kube.sandbox.builtin_rules import immutability, required, set_defaults
 from providers.kube.sandbox.defaulting import fill, integral, prune, round_trip, tidy_metadata
-from providers.kube.sandbox.deletion import erase, finished
+from providers.kube.sandbox.deletion import collect, erase, finished
 from providers.kube.sandbox.kinds import Kind
 from providers.kube.sandbox.merge import same
 from providers.kube.sandbox.metadata_rules import metadata_causes
 from providers.kube.sandbox.ownership import Owners, Writer
-from providers.kube.sandbox.session import CRDS, Session
+from providers.kube.sandbox.session import CRDS, Session, where
 from providers.kube.sandbox.statuses import MODIFIED, Cause, conflict, forbidden, invalid, not_found
 from providers.kube.sandbox.typing_rules import violations
 from providers.kube.sandbox.world import AdmissionOperation
@@ -70,7 +70,10 @@ def create(session: Session, draft: Draft) -> JsonObject:
         metadata["uid"] = str(uuid.uuid5(uuid.NAMESPACE_OID, seen))
         return value
     metadata["uid"] = session.uid()
-    return session.store(kind, value, None)
+    session.store(kind, value, None)
+    if metadata.get("ownerReferences"):
+        collect(session, where(kind, value))
+    return value
 
 
 def _check_namespace(session: Session, kind: Kind, metadata: JsonObject) -> None:
@@ -113,7 +116,7 @@ def replace(session: Session, draft: Draft, *, status: bool = False) -> JsonObje
     if draft.dry_run:
         return value
     if finished(kind, value):
-        erase(session, kind, value)
+        erase(session, kind, old)  # watchers see it as it was stored last
         return value
     session.store(kind, value, old)
     if kind.plural == CRDS:

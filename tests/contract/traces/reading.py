@@ -328,7 +328,6 @@ ERRORS = topic(
         send("PATCH", f"{CORE}/configmaps/a", {"op": "remove"}, JSON_PATCH),
         send("PATCH", f"{CORE}/configmaps/a", ["a"], MERGE_PATCH),
         send("PATCH", f"{CORE}/configmaps/a", {"metadata": {"name": "b"}}, MERGE_PATCH),
-        send("PATCH", f"{CORE}/configmaps/a", {"kind": "Secret"}, MERGE_PATCH),
     ),
 )
 

@@ -19,6 +19,7 @@ _WATCH = 3.0
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _VERSION_TOLD = re.compile(r"(?<=record \()\d+(?=\))")
+_VERSION_GIVEN = re.compile(r"(?<=ResourceVersion in the precondition \()\d+(?=\))")
 _HORIZON = re.compile(r"(?<=too old resource version: 1 \()\d+(?=\))")
 _TIMES = frozenset(
     ("creationTimestamp", "deletionTimestamp", "time", "lastTransitionTime", "lastUpdateTime")
@@ -29,8 +30,8 @@ _ALLOCATED = frozenset(("clusterIP", "nodePort", "healthCheckNodePort"))
 class Normal:
     """Placeholders for what no two servers share, in order of appearance, equal for equal values.
 
-    Nothing else changes, except for three orders that are chance: of managedFields (by second of
-    writing), of causes and of resources of a conflict (Go walks a map).
+    Nothing else changes, except for orders that are chance: of managedFields (by the second of
+    writing), and of several causes, also where a message lists them (Go walks a map).
     """
 
     def __init__(self, namespace: str) -> None:
@@ -48,6 +49,7 @@ class Normal:
                 value = value.replace(found, shown)
         value = value.replace(self._namespace, "$ns")
         value = _VERSION_TOLD.sub(lambda m: self._placeholder("version", m[0]), value)
+        value = _VERSION_GIVEN.sub(lambda m: self._known.get(("version", m[0]), m[0]), value)
         value = _HORIZON.sub("<horizon>", value)
         return _UUID.sub(lambda m: self._placeholder("uid", m[0]), value)
 
@@ -71,6 +73,8 @@ class Normal:
         stem, name = value.get("generateName"), value.get("name")
         if stem and isinstance(name, str) and name.startswith(stem):
             self._placeholder("generated", name)
+        if value.get("kind") == "Status" and value.get("message"):
+            value = {**value, "message": _ordered(value)}
         shown = {}
         for key in sorted(value):
             inner = key == "metadata" and (str(value.get("kind", "")).endswith("List") or of_list)
@@ -96,6 +100,19 @@ class Normal:
             }
             for line in lines
         ]
+
+
+def _ordered(status: dict[str, Json]) -> str:
+    """The message of a Status, with what it lists sorted: causes, or errors of typing."""
+    message = str(status["message"])
+    told, found, errors = message.partition("errors:\n")
+    if found:
+        return told + found + "\n".join(sorted(errors.split("\n")))
+    causes = at(status, ("details", "causes")) or ()
+    lines = sorted({f"{cause.get('field')}: {cause.get('message')}" for cause in causes})
+    subject, found, _ = message.partition(" is invalid: [")
+    listed = f"{subject}{found}{', '.join(lines)}]"
+    return listed if found and len(listed) == len(message) else message
 
 
 class Run:
