@@ -27,6 +27,14 @@ def finished(kind: Kind, value: JsonObject) -> bool:
     return marked and (kind.group, kind.plural) not in _EMPTYING
 
 
+_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+_TERMINATING = {
+    "type": "Terminating",
+    "status": "True",
+    "reason": "InstanceDeletionPending",
+    "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin"
+    " soon",
+}
 _POLICY_FINALIZERS = {"Foreground": FOREGROUND, "Orphan": ORPHAN}
 
 
@@ -71,7 +79,15 @@ def _marked(session: Session, kind: Kind, value: JsonObject, finalizers: list[st
         metadata.setdefault("deletionGracePeriodSeconds", 0)
         if kind.generation:
             metadata["generation"] = metadata.get("generation", 0) + 1
-    elif kind.plural == "namespaces":
+    elif kind.plural == CRDS:
+        metadata["finalizers"] = sorted({*finalizers, _CLEANUP})
+        conditions = (value.get("status") or {}).get("conditions") or []
+        terminating = {**_TERMINATING, "lastTransitionTime": session.time}
+        changed["status"] = {
+            **(value.get("status") or {}),
+            "conditions": [*conditions, terminating],
+        }
+    else:
         changed["status"] = {**(value.get("status") or {}), "phase": "Terminating"}
     return session.store(kind, changed, value)
 
@@ -83,7 +99,7 @@ def _settle(session: Session, kind: Kind, value: JsonObject) -> None:
     if current is None or not current["metadata"].get("deletionTimestamp"):
         return
     uid, held = current["metadata"]["uid"], current["metadata"].get("finalizers") or []
-    if (kind.group, kind.plural) in _EMPTYING and not held:
+    if (kind.group, kind.plural) in _EMPTYING and not {*held} - {_CLEANUP}:
         if _emptied(session, kind, current):
             erase(session, kind, current)
         return

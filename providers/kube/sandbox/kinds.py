@@ -40,7 +40,7 @@ networking.k8s.io v1 NetworkPolicy networkpolicies n - g
 networking.k8s.io v1 Ingress ingresses n status g
 policy v1 PodDisruptionBudget poddisruptionbudgets n status g
 storage.k8s.io v1 StorageClass storageclasses - - -
-scheduling.k8s.io v1 PriorityClass priorityclasses - - -
+scheduling.k8s.io v1 PriorityClass priorityclasses - - 1
 autoscaling v2 HorizontalPodAutoscaler horizontalpodautoscalers n status -
 coordination.k8s.io v1 Lease leases n - -
 apiextensions.k8s.io v1 CustomResourceDefinition customresourcedefinitions - status g
@@ -88,6 +88,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     subresources: frozenset[str] = frozenset()
     generation: bool = True
     """Writes to anything but metadata and status count `metadata.generation`."""
+    numbered: bool = True
+    """New objects have `metadata.generation` 1."""
     custom: bool = False
     versions: frozenset[str] = frozenset()
     """All served apiVersions: entries of managedFields in another one are dropped."""
@@ -100,6 +102,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     scale: JsonObject = {}
     """Paths of the scale subresource of a custom resource."""
     strategy: str = "None"
+    ruled: bool = False
+    """Its schema has `x-kubernetes-validations`, which are CEL and not evaluated here."""
 
     @property
     def api_version(self) -> str:
@@ -143,6 +147,7 @@ def _builtin(
         schema=_root(_TYPES[_SAME_TYPE.get(kind, kind)], "ObjectMeta"),
         subresources=frozenset(subresources.split(",")) - {"-"},
         generation=counted == "g",
+        numbered=counted in ("g", "1"),
         shown_deleted=kind in _SHOWN_DELETED,
         made_by_put=kind in _MADE_BY_PUT,
         versions=frozenset([api_version]),
@@ -154,6 +159,9 @@ def _root(body: Schema, metadata: str) -> Schema:
     text = Schema(type="string")
     fields = {**body.fields, "apiVersion": text, "kind": text, "metadata": _TYPES[metadata]}
     return msgspec.structs.replace(body, type="object", fields=fields)
+
+
+_RULED = b'"x-kubernetes-validations"'
 
 
 def custom_kinds(definition: JsonObject) -> list[Kind]:
@@ -189,5 +197,6 @@ def _version(version: JsonObject, shared: dict[str, Any]) -> Kind:
         schema=_root(body, "ObjectMeta"),
         subresources=frozenset(subresources),
         scale=subresources.get("scale") or {},
+        ruled=_RULED in canonical(source),
         **shared,
     )

@@ -330,11 +330,14 @@ DEFINITIONS = topic(
         apply(_definition("other.$ns.test")),
         apply(_definition(scope="Wide")),
         apply(_definition(versions=[])),
+        apply(_definition(group="x")),
+    ),
+    trace(
+        "definitions with a schema that makes no sense are refused",
         apply(
             _definition(spec={"l": {"type": "array", "x-kubernetes-list-type": "map"}}),
         ),
         apply(_definition(spec={"l": {"type": "string", "default": 1}})),
-        apply(_definition(group="x")),
     ),
     trace(
         "what may not change in a definition",
