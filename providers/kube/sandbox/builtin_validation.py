@@ -46,6 +46,35 @@ def causes(kind: str, value: JsonObject, old: JsonObject | None) -> Iterator[Cau
         yield from check(value, old)
 
 
+def undecodable(kind: str, value: JsonObject) -> list[str]:
+    """What Go's JSON decoder says of data of a Secret that is no base64."""
+    data = value.get("data") if kind == "Secret" else None
+    texts = (data or {}).values()
+    faults = (_base64_fault(text) for text in texts if isinstance(text, str))
+    return [f"illegal base64 data at input byte {at}" for at in faults if at is not None]
+
+
+_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+
+
+def _base64_fault(text: str) -> int | None:
+    """Where `encoding/base64` stops: at a foreign byte, at what lacks padding or follows it."""
+    plain = text.replace("\r", "").replace("\n", "")
+    body = plain.rstrip("=")
+    for at, char in enumerate(body):
+        if char not in _ALPHABET:
+            return at
+    padding, rest = len(plain) - len(body), len(body) % 4
+    if padding == 0:
+        return len(body) - rest if rest else None
+    if rest < 2:
+        return len(body)
+    wanted = 4 - rest
+    if padding < wanted:
+        return len(plain)
+    return len(body) + wanted if padding > wanted else None
+
+
 def mismatch(value: JsonObject) -> Iterator[Cause]:
     """A selector of a workload that does not select its own pods; an empty one selects none."""
     spec = value.get("spec") or {}

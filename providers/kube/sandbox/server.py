@@ -127,7 +127,7 @@ class Sandbox:
                 raise unauthorized()
             response = handle(session, request, self._user, self._verbs)
         except Refused as error:
-            return error.response
+            response = error.response
         if session.warnings:
             quoted = [
                 warning.replace("\\", "\\\\").replace('"', '\\"') for warning in session.warnings

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from providers.kube.api import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Response
-from providers.kube.sandbox import deletion, options, ownership, writes
+from providers.kube.sandbox import builtin_validation, deletion, options, ownership, writes
 from providers.kube.sandbox.defaulting import integral
 from providers.kube.sandbox.json_patch import Inapplicable, merge_patch, patched
 from providers.kube.sandbox.kinds import Kind
@@ -102,6 +102,7 @@ def _check_decodable(call: Call, value: JsonObject) -> None:
         found = [line for line in misfits(kind.schema, typed) if not line.endswith(_UNDECLARED)]
     except NotCarried as error:
         raise not_carried(f"the field {error} of {kind.text}") from error
+    found += builtin_validation.undecodable(kind.kind, value)
     if found:
         told = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
         raise bad_request(f"{told}: {found[0]}")
@@ -114,6 +115,7 @@ def post(session: Session, call: Call) -> Response:
     """POST: create."""
     options.check("CreateOptions", call.query)
     value, kind = _object(call), call.kind
+    options.warn_of_unknown(session, kind, value, call.query, patch=False)
     metadata = value["metadata"]
     if not metadata.get("name") and metadata.get("generateName"):
         metadata["name"] = f"{metadata['generateName']}{session.data.count('name'):05d}"
@@ -131,7 +133,6 @@ def post(session: Session, call: Call) -> Response:
 def _made(session: Session, call: Call, value: JsonObject) -> Response:
     """Create what a POST, or a PUT of a missing object, brings."""
     kind = call.kind
-    options.warn_of_unknown(session, kind, value, call.query, patch=False)
     value = writes.decoded(kind, writes.detached(value))
     by = writes.writer(session, kind, call.manager)
     before = writes.nothing(kind, value)
@@ -146,6 +147,7 @@ def put(session: Session, call: Call) -> Response:
     value, kind = _object(call), call.kind
     if kind.made_by_put and session.get(kind, call.namespace, call.name) is None:
         _check_decodable(call, value)
+        options.warn_of_unknown(session, kind, value, call.query, patch=False)
         return _made(session, call, value)
     old = _existing(session, call)
     uid = value["metadata"].get("uid")
@@ -292,6 +294,10 @@ def _check_types(call: Call, config: JsonObject) -> None:
         where = f"{call.namespace}/{call.name}; {kind.text}"
         listed = found[0] if len(found) == 1 else "\n".join(["errors:", *("  " + f for f in found)])
         raise untyped(f"failed to create typed patch object ({where}): {listed}")
+    for fault in builtin_validation.undecodable(kind.kind, config):
+        where = f"{call.namespace}/{call.name}; {kind.text}"
+        told = f"unable to convert unstructured object to {kind.text}: error decoding from json"
+        raise untyped(f"failed to convert new object ({where}) to proper version: {told}: {fault}")
 
 
 def _conflicts(conflicts: tuple[Conflict, ...]) -> Refused:

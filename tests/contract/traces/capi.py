@@ -46,7 +46,12 @@ def workers(metadata: Json = None, template: Json = None, **spec: Json) -> Json:
         "infrastructureRef": reference("DevMachineTemplate", "a", INFRASTRUCTURE),
         **(template or {}),
     }
-    given = {"clusterName": "a", "replicas": 2, "template": {"spec": machine}}
+    given = {
+        "clusterName": "a",
+        "replicas": 2,
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": machine},
+    }
     return thing("MachineDeployment", metadata=metadata, spec={**given, **spec})
 
 
@@ -214,6 +219,34 @@ TRACES = topic(
             ),
             "two",
         ),
+    ),
+    trace(
+        "the paths and lists of a MachineDeployment have owners of their own",
+        apply(workers(), "one"),
+        apply(
+            thing(
+                "MachineDeployment",
+                metadata={"annotations": {"a": "b"}},
+                spec={
+                    "clusterName": "a",
+                    "rollout": {"strategy": {"type": "OnDelete"}},
+                    "selector": {"matchLabels": {"a": "b"}},
+                    "template": {
+                        "metadata": {"labels": {"c": "d"}},
+                        "spec": {
+                            "clusterName": "a",
+                            "readinessGates": [{"conditionType": "a/b"}],
+                            "deletion": {"nodeDrainTimeoutSeconds": 5},
+                            **workers()["spec"]["template"]["spec"],
+                        },
+                    },
+                },
+            ),
+            "two",
+        ),
+        apply(workers(), "one"),
+        apply(workers(replicas=0), "one"),
+        get(workers()),
     ),
     trace(
         "what the definitions refuse",

@@ -11,6 +11,7 @@ from tests.contract.traces.language import (
     get,
     list_of,
     merge,
+    put,
     send,
     thing,
     token,
@@ -262,6 +263,14 @@ ERRORS = topic(
         create(config(**{"a b": "1"})),
         create(thing("Secret", data={"a": "not base64!"})),
         create(thing("ConfigMap", data={"a": "1"}, binaryData={"a": "MQ=="})),
+    ),
+    trace(
+        "data of a Secret that is no base64 is refused",
+        apply(thing("Secret", data={"a": "not base64!"})),
+        apply(thing("Secret", data={"a": "MQ"})),
+        create(thing("Secret", data={"a": "MQ="})),
+        create(thing("Secret", data={"a": "MQ=="})),
+        put(thing("Secret", data={"a": "MQ==", "b": "M Q=="})),
     ),
     trace(
         "a body that is no object is refused",
