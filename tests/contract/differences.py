@@ -1,7 +1,7 @@
 """Where the sandbox does not answer like a real server, and why that is left as it is.
 
 A listed step that no longer differs fails the suite, as does one that differs and is not listed.
-All but the last three differ in words only: status, reason and effect are the same.
+All but the last four differ in words only: status, reason and effect are the same.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "an object, a kind and a namespace that are missing",
         "3 GET /api/v1/namespaces/$ns/nonsenses/a",
-        "501: in a built-in group the sandbox cannot tell a resource it lacks from one that is none",
+        "501: of a built-in group the sandbox cannot tell what it lacks from what there is not",
     ),
     Difference(
         "a machine template and a bootstrap template",

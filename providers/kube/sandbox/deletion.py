@@ -10,8 +10,8 @@ from __future__ import annotations
 from providers.kube.sandbox import ownership
 from providers.kube.sandbox.kinds import Kind
 from providers.kube.sandbox.ownership import Writer
+from providers.kube.sandbox.rows import Row, Where
 from providers.kube.sandbox.session import CRD_GROUP, CRDS, Session
-from providers.kube.sandbox.store import Row, Where
 from state.resource import JsonObject
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"

@@ -10,6 +10,7 @@ import msgspec
 
 from providers.kube.api import Response
 from providers.kube.sandbox.kinds import Kind
+from providers.kube.sandbox.rows import Event, prefix, stored
 from providers.kube.sandbox.selectors import Match, field_selector, label_selector, labels_of
 from providers.kube.sandbox.session import Session
 from providers.kube.sandbox.statuses import (
@@ -22,7 +23,6 @@ from providers.kube.sandbox.statuses import (
     invalid,
     not_found,
 )
-from providers.kube.sandbox.store import Event, prefix, stored
 from providers.kube.sandbox.verbs import Call
 from state.resource import GroupKind, JsonObject
 

@@ -3,9 +3,6 @@
 Several processes share it: every request is one `BEGIN IMMEDIATE` transaction. Rollback journal,
 not WAL, which is unsafe in SQLite up to 3.51.2 (ARCHITECTURE.md, Speed); durability
 against power failure is not wanted here, so `synchronous=OFF`.
-
-An object is stored as its canonical JSON from `"metadata":` on, without apiVersion and kind: a
-LIST in any version is then a join of stored bytes.
 """
 
 from __future__ import annotations
@@ -20,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from providers.kube.sandbox.kinds import Kind
-from state.resource import JsonObject, canonical
+from providers.kube.sandbox.rows import Event, Row, Where, before_of, read_event, stored
+from state.resource import JsonObject
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -49,65 +46,6 @@ CREATE TABLE IF NOT EXISTS requests (seq INTEGER PRIMARY KEY, body BLOB NOT NULL
 
 _EVENTS_KEPT = 20_000
 """Older events are forgotten, and a watch from before them is answered 410."""
-
-Where = tuple[str, str, str, str]
-"""group, plural, namespace, name"""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """An object as it is stored."""
-
-    group: str
-    plural: str
-    namespace: str
-    name: str
-    body: bytes
-    stale: bool = False
-
-    @property
-    def value(self) -> JsonObject:
-        """The decoded object, without apiVersion and kind."""
-        decoded: JsonObject = msgspec.json.decode(b"{" + self.body)
-        return decoded
-
-
-class Event(msgspec.Struct, frozen=True):
-    """A change, for watches and for lists of the past."""
-
-    rv: int
-    type: str
-    namespace: str
-    name: str
-    body: bytes
-    before: bytes | None = None
-    """A stored body with the labels from before the change, whole if they changed; None: added."""
-
-
-def prefix(kind: Kind) -> bytes:
-    """The JSON that goes before a stored body."""
-    return b'{"apiVersion":"%s","kind":"%s",' % (kind.api_version.encode(), kind.kind.encode())
-
-
-def stored(value: JsonObject) -> bytes:
-    """The bytes to store for an object."""
-    rest = {key: v for key, v in value.items() if key not in ("apiVersion", "kind")}
-    return canonical(rest)[1:]
-
-
-def _before(old: JsonObject, new: JsonObject) -> bytes:
-    """What a watcher with a selector needs of the state before a change."""
-    labels = old["metadata"].get("labels") or {}
-    if labels == (new["metadata"].get("labels") or {}):
-        return canonical({"metadata": {"labels": labels}})[1:]
-    return stored(old)
-
-
-def _read_event(
-    rv: int, kind: str, namespace: str, name: str, body: bytes, before: bytes | None
-) -> Event:
-    if before is not None and before.startswith(b"{"):  # bare labels, in older files
-        before = b'"metadata":{"labels":' + before + b"}}"
-    return Event(rv, kind, namespace, name, body, before)
 
 
 class Store:
@@ -281,7 +219,7 @@ class Data:
         old: JsonObject | None,
     ) -> None:
         rv = int(value["metadata"]["resourceVersion"])
-        before = None if old is None else _before(old, value)
+        before = None if old is None else before_of(old, value)
         self._run(
             "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (rv, server, *where, kind, body, before),
@@ -309,7 +247,7 @@ class Data:
             f" WHERE rv > ? AND server = ? AND grp = ? AND plural = ?{tail} ORDER BY rv",
             (after, server, group, plural, *values),
         )
-        return [_read_event(*row) for row in cursor]
+        return [read_event(*row) for row in cursor]
 
     def changed(
         self, server: str, group: str, plural: str, namespace: str | None, after: int
@@ -330,7 +268,7 @@ class Data:
             " ORDER BY rv DESC LIMIT 1",
             (until, server, group, plural, namespace, name),
         ).fetchone()
-        return _read_event(*row) if row else None
+        return read_event(*row) if row else None
 
     def dependents(self, server: str, owner: str) -> list[Where]:
         """Objects that name `owner` (a uid) in their ownerReferences."""
