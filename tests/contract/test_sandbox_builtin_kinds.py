@@ -89,8 +89,11 @@ def test_second_apply_writes_nothing(client: Any, name: str) -> None:
     media = "application/apply-patch+yaml"
     first = client.send("PATCH", path, obj, media, fieldManager="m")
     assert first.status == 201, first.body
-    assert client.send("PATCH", path, obj, media, fieldManager="m").body == first.body
-    assert client.send("GET", path).body == first.body
+    live = client.send("GET", path).body
+    if name != "CustomResourceDefinition":  # its status is written right after its creation
+        assert live == first.body
+    assert client.send("PATCH", path, obj, media, fieldManager="m").body == live
+    assert client.send("GET", path).body == live
 
 
 def test_secret_shows_data_and_keeps_string_data_owned(client: Any) -> None:

@@ -71,7 +71,9 @@ def test_foreground_owner_waits_for_its_dependents(
     client: Any, widget: Any, config_map: Any
 ) -> None:
     owner = client.apply(widget()).body
-    client.apply(_owned(config_map, "held", owner, finalizers=["a.b/c"]))
+    held = _owned(config_map, "held", owner, finalizers=["a.b/c"])
+    held["metadata"]["ownerReferences"][0]["blockOwnerDeletion"] = True
+    client.apply(held)
     client.delete(widget(), {"propagationPolicy": "Foreground"})
     assert client.get(widget()).metadata["finalizers"] == ["foregroundDeletion"]
     client.merge(config_map("held"), {"metadata": {"finalizers": None}})

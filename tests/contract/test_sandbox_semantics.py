@@ -203,15 +203,17 @@ def test_other_spellings_of_apply_are_415(client: Any, widget: Any, media: str) 
 
 
 @pytest.mark.parametrize(
-    ("spec", "field", "reason"),
+    ("verb", "spec", "field", "reason"),
     [
-        ({"str": None}, "spec.str", "FieldValueTypeInvalid"),
-        ({"lm": [{"port": 1}]}, "spec.lm[0].name", "FieldValueRequired"),
+        ("apply", {"str": None}, "spec.str", "FieldValueTypeInvalid"),
+        ("create", {"lm": [{"port": 1}]}, "spec.lm[0].name", "FieldValueRequired"),
     ],
     ids=["null", "required"],
 )
-def test_schema_violations(client: Any, widget: Any, spec: Any, field: str, reason: str) -> None:
-    answer = client.apply(widget(spec=spec))
+def test_schema_violations(
+    client: Any, widget: Any, verb: str, spec: Any, field: str, reason: str
+) -> None:
+    answer = getattr(client, verb)(widget(spec=spec))
     assert answer.status == 422
     cause = answer.body["details"]["causes"][0]
     assert (cause["field"], cause["reason"]) == (field, reason)

@@ -68,12 +68,17 @@ def _round_trip_map(schema: Schema, value: JsonObject) -> JsonObject:
     kept: JsonObject = {}
     for name, inner in value.items():
         child = schema.child(name)
+        if inner is None and child is schema.extra and child is not None:
+            inner = "" if child.type == "string" and not child.scalar else None
         if child is None or inner is None:
             continue
         written = round_trip(child, inner)
         if child.dropped and _zero(written):
             continue
         kept[name] = written
+    for name, child in schema.fields.items():
+        if child.type == "array" and not child.dropped and not kept.get(name):
+            kept[name] = None  # a list without omitempty: empty and missing are both null
     return kept
 
 

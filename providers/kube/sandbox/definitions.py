@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+from providers.kube.sandbox import ownership
 from providers.kube.sandbox.defaulting import fill, prune
 from providers.kube.sandbox.kinds import Kind, custom_kinds
 from providers.kube.sandbox.merge import same
+from providers.kube.sandbox.ownership import Writer
 from providers.kube.sandbox.session import Session
 from state.resource import JsonObject
 
 
 def settle_status(session: Session, value: JsonObject, old: JsonObject | None) -> None:
-    """A CRD is served at once, and says so: a real server needs a moment for it."""
+    """A new CRD is not established yet; one that is there remembers the versions stored."""
     spec, before = value["spec"], (old or {}).get("status") or {}
-    stored = [version["name"] for version in spec["versions"] if version.get("storage")]
+    stored = [version["name"] for version in spec.get("versions") or () if version.get("storage")]
     kept = [name for name in before.get("storedVersions") or () if name not in stored]
     value["status"] = {
-        "acceptedNames": spec["names"],
+        "acceptedNames": spec["names"] if before else {"plural": "", "kind": ""},
         "storedVersions": [*kept, *stored],
-        "conditions": before.get("conditions") or _conditions(session),
+        "conditions": (before.get("conditions") or _conditions(session)) if before else None,
     }
+
+
+def establish(session: Session, kind: Kind, value: JsonObject) -> None:
+    """A CRD is served at once: a real server needs a moment for it, and tells it afterwards."""
+    status = {
+        "acceptedNames": value["spec"]["names"],
+        "storedVersions": value["status"]["storedVersions"],
+        "conditions": _conditions(session),
+    }
+    metadata = dict(value["metadata"])
+    owners = ownership.decode(metadata.pop("managedFields", None))
+    before = {**value, "metadata": metadata}
+    by = Writer(
+        name="kube-apiserver", version=kind.api_version, time=session.time, subresource="status"
+    )
+    changed = {**before, "metadata": dict(metadata), "status": status}
+    owners = ownership.update(kind.schema, kind.versions, before, changed, owners, by)
+    changed["metadata"]["managedFields"] = ownership.encode(owners)
+    session.store(kind, changed, value)
 
 
 def _conditions(session: Session) -> list[JsonObject]:

@@ -7,12 +7,14 @@ the order is the same every time. Rules: apiserver `registry/generic/registry/st
 
 from __future__ import annotations
 
+from providers.kube.sandbox import ownership
 from providers.kube.sandbox.kinds import Kind
+from providers.kube.sandbox.ownership import Writer
+from providers.kube.sandbox.rows import Row, Where
 from providers.kube.sandbox.session import CRD_GROUP, CRDS, Session
-from providers.kube.sandbox.store import Row, Where
 from state.resource import JsonObject
 
-FOREGROUND = "foregroundDeletion"
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 _EMPTYING = frozenset((("", "namespaces"), (CRD_GROUP, CRDS)))
 """Deleting one of these deletes what it contains first."""
@@ -25,70 +27,105 @@ def finished(kind: Kind, value: JsonObject) -> bool:
     return marked and (kind.group, kind.plural) not in _EMPTYING
 
 
-def delete(session: Session, kind: Kind, value: JsonObject, policy: str = "Background") -> bool:
-    """Delete or mark an object; True if it is gone."""
+_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+_TERMINATING = {
+    "type": "Terminating",
+    "status": "True",
+    "reason": "InstanceDeletionPending",
+    "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin"
+    " soon",
+}
+_POLICY_FINALIZERS = {"Foreground": FOREGROUND, "Orphan": ORPHAN}
+
+
+def delete(
+    session: Session, kind: Kind, value: JsonObject, policy: str = "Background"
+) -> JsonObject | None:
+    """Delete an object. What it was marked as, if that came first; None if it went at once.
+
+    Marking comes first for what a finalizer holds, that of the garbage collector for a policy
+    included, and for what empties itself.
+    """
     metadata = value["metadata"]
-    uid, marked = metadata["uid"], bool(metadata.get("deletionTimestamp"))
-    dependents = session.data.dependents(session.server, uid)
-    if policy == "Orphan":
-        _orphan(session, dependents, uid)
     finalizers = list(metadata.get("finalizers") or ())
-    if policy == "Foreground" and dependents and FOREGROUND not in finalizers:
-        finalizers.append(FOREGROUND)
+    wanted = _POLICY_FINALIZERS.get(policy, "")
+    if wanted and wanted not in finalizers:
+        finalizers.append(wanted)
     emptying = (kind.group, kind.plural) in _EMPTYING
-    contents = _contents(session, kind, value) if emptying else []
-    namespace_held = kind.plural == "namespaces" and kind.group == ""
-    if not finalizers and not contents:
+    if not finalizers and not emptying:
         erase(session, kind, value)
-        return True
-    if not marked or finalizers != (metadata.get("finalizers") or []):
-        value = _marked(session, kind, value, finalizers, terminating=namespace_held)
-    for place in contents:
+        return None
+    if not metadata.get("deletionTimestamp") or finalizers != (metadata.get("finalizers") or []):
+        value = _marked(session, kind, value, finalizers)
+    dependents = session.data.dependents(session.server, metadata["uid"])
+    for place in _contents(session, kind, value) if emptying else ():
         _delete_at(session, place)
-    if policy == "Foreground":
-        for place in dependents:
-            _delete_at(session, place, policy)
-    return _settle(session, kind, value)
+    for place in dependents:
+        if policy == "Orphan":
+            _disown(session, place, frozenset((metadata["uid"],)))
+        elif policy == "Foreground":
+            _delete_at(session, place, policy if _blocks(session, place, metadata["uid"]) else "")
+    _settle(session, kind, value)
+    return value
 
 
-def _marked(
-    session: Session, kind: Kind, value: JsonObject, finalizers: list[str], *, terminating: bool
-) -> JsonObject:
+def _marked(session: Session, kind: Kind, value: JsonObject, finalizers: list[str]) -> JsonObject:
     metadata = {**value["metadata"], "finalizers": finalizers}
     metadata.setdefault("deletionTimestamp", session.time)
-    metadata.setdefault("deletionGracePeriodSeconds", 0)
     if not finalizers:
         del metadata["finalizers"]
-    if kind.generation:
-        metadata["generation"] = metadata.get("generation", 0) + 1
     changed = {**value, "metadata": metadata}
-    if terminating:
+    if (kind.group, kind.plural) not in _EMPTYING:
+        metadata.setdefault("deletionGracePeriodSeconds", 0)
+        if kind.generation:
+            metadata["generation"] = metadata.get("generation", 0) + 1
+    elif kind.plural == CRDS:
+        metadata["finalizers"] = sorted({*finalizers, _CLEANUP})
+        conditions = (value.get("status") or {}).get("conditions") or []
+        terminating = {**_TERMINATING, "lastTransitionTime": session.time}
+        changed["status"] = {
+            **(value.get("status") or {}),
+            "conditions": [*conditions, terminating],
+        }
+    else:
         changed["status"] = {**(value.get("status") or {}), "phase": "Terminating"}
     return session.store(kind, changed, value)
 
 
-def _settle(session: Session, kind: Kind, value: JsonObject) -> bool:
-    """Remove what only waited for its contents or its dependents; True if it is gone."""
+def _settle(session: Session, kind: Kind, value: JsonObject) -> None:
+    """Remove what only waited for its contents or for the garbage collector."""
     name, namespace = value["metadata"]["name"], value["metadata"].get("namespace", "")
     current = session.get(kind, namespace, name)
     if current is None or not current["metadata"].get("deletionTimestamp"):
-        return current is None
-    if (kind.group, kind.plural) in _EMPTYING:
-        held = current["metadata"].get("finalizers")
-        if not held and _emptied(session, kind, current):
+        return
+    uid, held = current["metadata"]["uid"], current["metadata"].get("finalizers") or []
+    if (kind.group, kind.plural) in _EMPTYING and not {*held} - {_CLEANUP}:
+        if _emptied(session, kind, current):
             erase(session, kind, current)
-            return True
-        return False
-    waiting = session.data.dependents(session.server, current["metadata"]["uid"])
-    finalizers = [f for f in current["metadata"].get("finalizers") or () if f != FOREGROUND]
-    if waiting or finalizers == (current["metadata"].get("finalizers") or []):
-        return False
-    if finalizers:
-        metadata = {**current["metadata"], "finalizers": finalizers}
+        return
+    dependents = session.data.dependents(session.server, uid)
+    blocked = any(_blocks(session, place, uid) for place in dependents)
+    done = {ORPHAN} if blocked else {ORPHAN, FOREGROUND}
+    left = [finalizer for finalizer in held if finalizer not in done]
+    if left == held:
+        return
+    if left:
+        metadata = {**current["metadata"], "finalizers": left}
         session.store(kind, {**current, "metadata": metadata}, current)
-        return False
-    erase(session, kind, current)
-    return True
+    else:
+        erase(session, kind, current)
+
+
+def _blocks(session: Session, place: Where, uid: str) -> bool:
+    """Whether an owner deleted in the foreground waits for this dependent."""
+    references = _references(session, place)
+    return any(o.get("uid") == uid and o.get("blockOwnerDeletion") for o in references)
+
+
+def _references(session: Session, place: Where) -> list[JsonObject]:
+    kind = session.at(place)
+    value = session.get(kind, *place[2:]) if kind else None
+    return list(((value or {}).get("metadata") or {}).get("ownerReferences") or ())
 
 
 def _emptied(session: Session, kind: Kind, value: JsonObject) -> bool:
@@ -125,8 +162,7 @@ def _after_removal(session: Session, kind: Kind, value: JsonObject) -> None:
     """Dependents without any owner left go too; whoever waited for this object may be done."""
     metadata = value["metadata"]
     for place in session.data.dependents(session.server, metadata["uid"]):
-        if not _owned(session, place):
-            _delete_at(session, place)
+        collect(session, place)
     for owner in metadata.get("ownerReferences") or ():
         _settle_uid(session, owner.get("uid", ""), metadata.get("namespace", ""), owner)
     namespace = metadata.get("namespace")
@@ -157,22 +193,43 @@ def _settle_uid(session: Session, uid: str, namespace: str, owner: JsonObject) -
         _settle(session, kind, value)
 
 
-def _owned(session: Session, place: Where) -> bool:
+def collect(session: Session, place: Where) -> None:
+    """What the garbage collector does to an object whose owners may be gone.
+
+    Without any owner left it is deleted; references to some that are gone are taken off
+    (garbagecollector.go, attemptToDeleteItem).
+    """
+    uids = [owner.get("uid", "") for owner in _references(session, place)]
+    gone = frozenset(uid for uid in uids if not session.data.exists(session.server, uid))
+    if uids and len(gone) == len(set(uids)):
+        _delete_at(session, place)
+    elif gone:
+        _disown(session, place, gone)
+
+
+def _disown(session: Session, place: Where, uids: frozenset[str]) -> None:
+    """Take references off, and their fields from whoever owned them."""
     kind = session.at(place)
     value = session.get(kind, *place[2:]) if kind else None
-    owners = ((value or {}).get("metadata") or {}).get("ownerReferences") or ()
-    return any(session.data.exists(session.server, owner.get("uid", "")) for owner in owners)
+    if kind is None or value is None:
+        return
+    references = value["metadata"].get("ownerReferences") or ()
+    left = [owner for owner in references if owner.get("uid") not in uids]
+    metadata = {**value["metadata"], "ownerReferences": left}
+    if not left:
+        del metadata["ownerReferences"]
+    changed = {**value, "metadata": metadata}
+    by = Writer(name=_COLLECTOR, version=kind.api_version, time=session.time)
+    owners = ownership.decode(metadata.pop("managedFields", None))
+    owners = ownership.update(kind.schema, kind.versions, _bare(value), changed, owners, by)
+    if owners:
+        metadata["managedFields"] = ownership.encode(owners)
+    session.store(kind, changed, value)
 
 
-def _orphan(session: Session, dependents: list[Where], uid: str) -> None:
-    for place in dependents:
-        kind = session.at(place)
-        value = session.get(kind, *place[2:]) if kind else None
-        if kind is None or value is None:
-            continue
-        metadata = dict(value["metadata"])
-        left = [o for o in metadata.get("ownerReferences") or () if o.get("uid") != uid]
-        metadata["ownerReferences"] = left
-        if not left:
-            del metadata["ownerReferences"]
-        session.store(kind, {**value, "metadata": metadata}, value)
+_COLLECTOR = "kube-controller-manager"
+
+
+def _bare(value: JsonObject) -> JsonObject:
+    metadata = {n: v for n, v in value["metadata"].items() if n != "managedFields"}
+    return {**value, "metadata": metadata}

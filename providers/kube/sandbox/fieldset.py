@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from providers.kube.sandbox.schema import ANY, Schema, granular_list, granular_map
-from state.resource import FieldPath, JsonObject, canonical
+from state.resource import FieldPath, JsonObject, canonical, path_text
 
 FieldSet = dict[str, Any]
 
@@ -38,6 +38,13 @@ def _spelled(element: str) -> str:
     if element[:2] in ("k:", "v:"):
         return element[:2] + _go_json(_decode(element[2:]))
     return element
+
+
+def server_text(path: FieldPath) -> str:
+    """A path in the server's messages: `.metadata.labels.a.b/c`, whatever a name looks like."""
+    return "".join(
+        f".{element[2:]}" if element.startswith("f:") else path_text((element,)) for element in path
+    )
 
 
 def parse(wire: JsonObject) -> FieldSet:

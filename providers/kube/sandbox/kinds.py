@@ -40,7 +40,7 @@ networking.k8s.io v1 NetworkPolicy networkpolicies n - g
 networking.k8s.io v1 Ingress ingresses n status g
 policy v1 PodDisruptionBudget poddisruptionbudgets n status g
 storage.k8s.io v1 StorageClass storageclasses - - -
-scheduling.k8s.io v1 PriorityClass priorityclasses - - g
+scheduling.k8s.io v1 PriorityClass priorityclasses - - 1
 autoscaling v2 HorizontalPodAutoscaler horizontalpodautoscalers n status -
 coordination.k8s.io v1 Lease leases n - -
 apiextensions.k8s.io v1 CustomResourceDefinition customresourcedefinitions - status g
@@ -51,6 +51,16 @@ admissionregistration.k8s.io v1 ValidatingAdmissionPolicy validatingadmissionpol
 admissionregistration.k8s.io v1 ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings
   - - g
 """
+
+_SHOWN_DELETED = frozenset(
+    (
+        *("Namespace", "PersistentVolume", "PersistentVolumeClaim", "Pod", "Service"),
+        *("ServiceAccount", "StorageClass"),
+    )
+)
+_MADE_BY_PUT = frozenset(
+    ("ClusterRole", "ClusterRoleBinding", "Event", "Lease", "Role", "RoleBinding", "Service")
+)
 
 _SAME_TYPE = {"ClusterRoleBinding": "RoleBinding"}
 
@@ -78,14 +88,22 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     subresources: frozenset[str] = frozenset()
     generation: bool = True
     """Writes to anything but metadata and status count `metadata.generation`."""
+    numbered: bool = True
+    """New objects have `metadata.generation` 1."""
     custom: bool = False
     versions: frozenset[str] = frozenset()
     """All served apiVersions: entries of managedFields in another one are dropped."""
     storage: str = ""
     """The apiVersion objects are stored in; a switch makes every object due for rewriting."""
+    shown_deleted: bool = False
+    """DELETE answers with the object, not a Status (`ReturnDeletedObject` in pkg/registry)."""
+    made_by_put: bool = False
+    """PUT of a missing object creates it (`AllowCreateOnUpdate` in pkg/registry)."""
     scale: JsonObject = {}
     """Paths of the scale subresource of a custom resource."""
     strategy: str = "None"
+    ruled: bool = False
+    """Its schema has `x-kubernetes-validations`, which are CEL and not evaluated here."""
 
     @property
     def api_version(self) -> str:
@@ -129,6 +147,9 @@ def _builtin(
         schema=_root(_TYPES[_SAME_TYPE.get(kind, kind)], "ObjectMeta"),
         subresources=frozenset(subresources.split(",")) - {"-"},
         generation=counted == "g",
+        numbered=counted in ("g", "1"),
+        shown_deleted=kind in _SHOWN_DELETED,
+        made_by_put=kind in _MADE_BY_PUT,
         versions=frozenset([api_version]),
         storage=api_version,
     )
@@ -138,6 +159,9 @@ def _root(body: Schema, metadata: str) -> Schema:
     text = Schema(type="string")
     fields = {**body.fields, "apiVersion": text, "kind": text, "metadata": _TYPES[metadata]}
     return msgspec.structs.replace(body, type="object", fields=fields)
+
+
+_RULED = b'"x-kubernetes-validations"'
 
 
 def custom_kinds(definition: JsonObject) -> list[Kind]:
@@ -173,5 +197,6 @@ def _version(version: JsonObject, shared: dict[str, Any]) -> Kind:
         schema=_root(body, "ObjectMeta"),
         subresources=frozenset(subresources),
         scale=subresources.get("scale") or {},
+        ruled=_RULED in canonical(source),
         **shared,
     )

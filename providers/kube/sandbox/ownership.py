@@ -16,7 +16,7 @@ from providers.kube.sandbox import fieldset
 from providers.kube.sandbox.fieldset import FieldSet
 from providers.kube.sandbox.merge import Comparison, compare, merge, reconcile, remove, same
 from providers.kube.sandbox.schema import Schema
-from state.resource import FieldPath, JsonObject, path_text
+from state.resource import FieldPath, JsonObject
 
 Operation = Literal["Apply", "Update"]
 
@@ -77,7 +77,7 @@ class Conflict(msgspec.Struct, frozen=True):
     @property
     def field(self) -> str:
         """The field as the server writes it."""
-        return path_text(self.path)
+        return fieldset.server_text(self.path)
 
 
 class ApplyConflicts(Exception):

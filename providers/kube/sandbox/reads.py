@@ -10,12 +10,21 @@ import msgspec
 
 from providers.kube.api import Response
 from providers.kube.sandbox.kinds import Kind
+from providers.kube.sandbox.rows import Event, prefix, stored
 from providers.kube.sandbox.selectors import Match, field_selector, label_selector, labels_of
 from providers.kube.sandbox.session import Session
-from providers.kube.sandbox.statuses import answer, bad_request, expired, failure, not_found
-from providers.kube.sandbox.store import Event, prefix
+from providers.kube.sandbox.statuses import (
+    Cause,
+    Refused,
+    answer,
+    bad_request,
+    expired,
+    failure,
+    invalid,
+    not_found,
+)
 from providers.kube.sandbox.verbs import Call
-from state.resource import JsonObject
+from state.resource import GroupKind, JsonObject
 
 _NAMED = msgspec.json.Decoder(
     msgspec.defstruct(
@@ -49,18 +58,38 @@ def list_objects(session: Session, call: Call) -> Response:
     """
     kind, query = call.kind, call.query
     limit = 0 if query.get("resourceVersion") == "0" else _number(query.get("limit", "0"))
-    token = _token(session, query["continue"]) if query.get("continue") else None
+    token = _token(session, query) if query.get("continue") else None
     namespace = call.namespace or None
-    bodies = session.data.bodies(session.server, kind.group, kind.plural, namespace)
-    bodies = _selected(bodies, query)
+    if token:
+        bodies = _then(session, kind, namespace, token.rv)
+    else:
+        bodies = session.data.bodies(session.server, kind.group, kind.plural, namespace)
+    bodies = _selected(kind, bodies, query)
     rv = token.rv if token else session.data.counter("rv")
     metadata: JsonObject = {"resourceVersion": str(rv)}
     if token or limit:
         bodies, metadata = _page(bodies, token, limit, rv, counted=_uncounted(query))
-    return answer(_listed(kind, bodies, metadata))
+    if kind.custom:
+        metadata.setdefault("continue", "")  # an unstructured list writes it always
+    return answer(listed(kind, bodies, metadata))
 
 
-def _listed(kind: Kind, bodies: list[bytes], metadata: JsonObject) -> bytes:
+def _then(session: Session, kind: Kind, namespace: str | None, rv: int) -> list[bytes]:
+    """The bodies at an earlier resourceVersion: pages are of one state (etcd3/store.go)."""
+    data, of = session.data, (session.server, kind.group, kind.plural)
+    now = {_place(body): body for body in data.bodies(*of, namespace)}
+    for place, first in data.changed(*of, namespace, rv).items():
+        before = data.last_event(*of, *place, rv)
+        if before is None and first != "ADDED":
+            raise _expired_token()
+        if before is None or before.type == "DELETED":
+            now.pop(place, None)
+        else:
+            now[place] = before.body
+    return [now[place] for place in sorted(now)]
+
+
+def listed(kind: Kind, bodies: list[bytes], metadata: JsonObject) -> bytes:
     """Items of built-in kinds carry no apiVersion and kind, those of custom resources do."""
     before = prefix(kind) if kind.custom else b"{"
     items = before + (b"," + before).join(bodies) if bodies else b""
@@ -78,20 +107,27 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _selected(bodies: list[bytes], query: dict[str, str]) -> list[bytes]:
+def _version(text: str) -> int:
+    """A resourceVersion that is no number is answered 500 (recorded)."""
+    if not text.isdecimal():
+        told = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise failure(500, "", f'resourceVersion: Invalid value: "{text}": {told}')
+    return int(text)
+
+
+def _selected(kind: Kind, bodies: list[bytes], query: dict[str, str]) -> list[bytes]:
     if query.get("labelSelector"):
         matches = label_selector(query["labelSelector"])
         bodies = [body for body in bodies if matches(labels_of(body))]
     if query.get("fieldSelector"):
-        wanted = field_selector(query["fieldSelector"])
-        bodies = [body for body in bodies if _has_fields(body, wanted)]
+        matches = field_selector(kind, query["fieldSelector"])
+        bodies = [body for body in bodies if matches(_fields(body))]
     return bodies
 
 
-def _has_fields(body: bytes, wanted: dict[str, str]) -> bool:
+def _fields(body: bytes) -> dict[str, str]:
     metadata = _NAMED(b"{" + body).metadata  # type: ignore[attr-defined]
-    found = {"metadata.name": metadata.name, "metadata.namespace": metadata.namespace}
-    return wanted.items() <= found.items()
+    return {"metadata.name": metadata.name, "metadata.namespace": metadata.namespace}
 
 
 def _uncounted(query: dict[str, str]) -> bool:
@@ -122,17 +158,23 @@ def _place(body: bytes) -> tuple[str, str]:
     return metadata.namespace, metadata.name
 
 
-def _token(session: Session, text: str) -> _Token:
+def _token(session: Session, query: dict[str, str]) -> _Token:
+    if query.get("resourceVersion", "") not in ("", "0"):
+        raise bad_request("specifying resource version is not allowed when using continue")
     try:
-        token = msgspec.json.decode(base64.urlsafe_b64decode(text), type=_Token)
+        token = msgspec.json.decode(base64.urlsafe_b64decode(query["continue"]), type=_Token)
     except ValueError as error:
-        raise bad_request("continue key is not valid") from error
+        raise bad_request("invalid continue token: continue key is not valid") from error
     if token.rv < session.data.oldest:
-        raise expired(
-            "The provided continue parameter is too old to display a consistent list result. You"
-            " can start a new list without the continue parameter."
-        )
+        raise _expired_token()
     return token
+
+
+def _expired_token() -> Refused:
+    return expired(
+        "The provided continue parameter is too old to display a consistent list result. You"
+        " can start a new list without the continue parameter."
+    )
 
 
 class Watching:
@@ -144,15 +186,18 @@ class Watching:
         self._matches: Match | None = None
         if query.get("labelSelector"):
             self._matches = label_selector(query["labelSelector"])
-        self._fields = field_selector(query.get("fieldSelector", ""))
+        self._fields: Match | None = None
+        if query.get("fieldSelector"):
+            self._fields = field_selector(call.kind, query["fieldSelector"])
         self.bookmarks = query.get("allowWatchBookmarks") in ("true", "1")
         given = query.get("resourceVersion", "")
         self._initial = query.get("sendInitialEvents") == "true"
         if self._initial and query.get("resourceVersionMatch") != "NotOlderThan":
-            needed = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            raise failure(422, "Invalid", needed)
+            told = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            cause = Cause(f"Forbidden: {told}", "FieldValueForbidden", "resourceVersionMatch")
+            raise invalid(GroupKind("meta.k8s.io", "ListOptions"), "", [cause])
         self._first = given in ("", "0") or self._initial
-        self._after = _number(given or "0")
+        self._after = _version(given or "0")
         if not self._first and self._after < session.data.oldest:
             raise expired(f"too old resource version: {given} ({session.data.oldest})")
 
@@ -174,7 +219,7 @@ class Watching:
         kind, namespace = call.kind, call.namespace or None
         self._after = session.data.counter("rv")
         bodies = session.data.bodies(session.server, kind.group, kind.plural, namespace)
-        lines = [self._line("ADDED", body) for body in _selected(bodies, call.query)]
+        lines = [self._line("ADDED", body) for body in _selected(kind, bodies, call.query)]
         if self._initial and self.bookmarks:
             ended = {"annotations": {"k8s.io/initial-events-end": "true"}}
             lines.append(self.bookmark(session, **ended))
@@ -191,21 +236,33 @@ class Watching:
         return b'{"type":"%s","object":%s%s}' % (event.encode(), prefix(self._call.kind), body)
 
     def _lines(self, event: Event) -> Iterator[bytes]:
-        """An object that leaves or enters the selection is deleted or added for this watcher."""
-        if self._fields and not _has_fields(event.body, self._fields):
+        """An object that leaves or enters the selection is deleted or added for this watcher.
+
+        One that leaves it is shown as it was, at the version of the change (watch_cache.go).
+        """
+        if self._fields is not None and not self._fields(_fields(event.body)):
             return
-        kind = event.type
+        kind, body = event.type, event.body
         if self._matches is not None:
+            before = event.before
             now = self._matches(labels_of(event.body)) and kind != "DELETED"
-            was = event.labels is not None and self._matches(msgspec.json.decode(event.labels))
+            was = before is not None and self._matches(labels_of(before))
             if not now and not was:
                 return
+            if was and not now and kind != "DELETED" and before is not None:
+                body = _at_version(before, event.rv)
             kind = "DELETED" if not now else "MODIFIED" if was else "ADDED"
-        yield self._line(kind, event.body)
+        yield self._line(kind, body)
+
+
+def _at_version(body: bytes, rv: int) -> bytes:
+    value = msgspec.json.decode(b"{" + body)
+    value["metadata"]["resourceVersion"] = str(rv)
+    return stored(value)
 
 
 def chosen(session: Session, call: Call) -> list[tuple[str, str]]:
     """Namespace and name of the objects that a collection request selects."""
     kind, namespace = call.kind, call.namespace or None
     bodies = session.data.bodies(session.server, kind.group, kind.plural, namespace)
-    return [_place(body) for body in _selected(bodies, call.query)]
+    return [_place(body) for body in _selected(kind, bodies, call.query)]

@@ -10,7 +10,13 @@ from providers.kube.sandbox.access import refused, verb
 from providers.kube.sandbox.discovery import discover
 from providers.kube.sandbox.scale import scale
 from providers.kube.sandbox.session import Session
-from providers.kube.sandbox.statuses import answer, not_allowed, page_not_found
+from providers.kube.sandbox.statuses import (
+    answer,
+    no_resource,
+    not_allowed,
+    not_found,
+    page_not_found,
+)
 from providers.kube.sandbox.verbs import Call
 
 
@@ -32,10 +38,10 @@ def route(session: Session, request: Request, *, may_create: bool = True) -> Cal
         raise page_not_found()
     plural, name, subresource = (*rest, "", "")[:3]
     kind = session.kind(group, version, plural)
-    if (subresource and subresource not in kind.subresources) or (
-        name and kind.namespaced != bool(namespace)
-    ):
+    if name and kind.namespaced != bool(namespace):
         raise page_not_found()
+    if subresource and subresource not in kind.subresources:
+        raise not_found(plural, group, name) if kind.custom else no_resource()
     return Call(
         kind=kind,
         namespace=namespace,
@@ -94,7 +100,12 @@ def _perform(session: Session, request: Request, call: Call) -> Response:
 
 
 def _delete_collection(session: Session, call: Call) -> Response:
-    chosen = reads.chosen(session, call)
-    for namespace, name in chosen:
+    """Answered with the list of what was there, as the items were before."""
+    rv, kind = session.data.counter("rv"), call.kind
+    before = []
+    for namespace, name in reads.chosen(session, call):
+        row = session.data.get(session.server, (kind.group, kind.plural, namespace, name))
+        before += [row.body] if row else []
         verbs.delete(session, replace(call, namespace=namespace, name=name))
-    return answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+    metadata = {"resourceVersion": str(rv), **({"continue": ""} if kind.custom else {})}
+    return answer(reads.listed(kind, before, metadata))

@@ -30,6 +30,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     shortest: int | None = None
     """`minLength`, `minItems` or `minProperties`, by the field's type."""
     longest: int | None = None
+    moment: bool = False
+    """`format: date-time`; other formats are not checked."""
 
 
 NO_RULES = Rules()
@@ -139,11 +141,12 @@ def _rules(source: JsonObject) -> Rules:
         maximum=source.get("maximum"),
         shortest=source.get(f"min{size}"),
         longest=source.get(f"max{size}"),
+        moment=source.get("format") == "date-time",
     )
 
 
 _RULE_KEYS = {
-    *("enum", "pattern", "minimum", "maximum", "minLength", "maxLength"),
+    *("enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "format"),
     *("minItems", "maxItems", "minProperties", "maxProperties"),
 }
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from providers.kube.sandbox.statuses import bad_request
+from providers.kube.sandbox.kinds import Kind
+from providers.kube.sandbox.statuses import Refused, bad_request, not_carried
 
 Match = Callable[[Mapping[str, str]], bool]
 
@@ -62,12 +63,35 @@ def _has(key: str, *, wanted: bool) -> Match:
     return lambda labels: (key in labels) == wanted
 
 
-def field_selector(text: str) -> dict[str, str]:
-    """`metadata.name` and `metadata.namespace`, the fields that every kind can be selected by."""
-    wanted = {}
+_FIELD = re.compile(r"^(?P<key>[^=!]*)(?P<op>==|=|!=)(?P<value>.*)$")
+_SELECTABLE = ("metadata.name", "metadata.namespace")
+_MORE_SELECTABLE = frozenset(
+    (
+        *("Event", "Namespace", "Node", "Pod", "Secret", "Service", "ReplicaSet", "Job"),
+        *("PersistentVolume", "PersistentVolumeClaim", "CustomResourceDefinition"),
+    )
+)
+"""Kinds with fields of their own to select by (`AddFieldLabelConversionFunc`): not known here."""
+
+
+def field_selector(kind: Kind, text: str) -> Match:
+    """A predicate over name and namespace, the fields that every kind can be selected by."""
+    wanted: list[Match] = []
     for part in _split(text):
-        key, _, value = part.replace("==", "=").partition("=")
-        if key not in ("metadata.name", "metadata.namespace"):
-            raise bad_request(f'field label not supported: "{key}"')
-        wanted[key] = value
-    return wanted
+        found = _FIELD.match(part)
+        if found is None:
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
+        key = found["key"]
+        if key not in _SELECTABLE:
+            raise _unselectable(kind, key)
+        wanted.append(_in(key, {found["value"]}, wanted=found["op"] != "!="))
+    return lambda fields: all(fits(fields) for fits in wanted)
+
+
+def _unselectable(kind: Kind, key: str) -> Refused:
+    if kind.custom:
+        return bad_request(f"field label not supported: {key}")
+    if kind.kind in _MORE_SELECTABLE:
+        return not_carried(f"selecting {kind.plural} by {key}")
+    known = ", ".join(f'"{name}"' for name in _SELECTABLE)
+    return bad_request(f'"{key}" is not a known field selector: only {known}')

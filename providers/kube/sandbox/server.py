@@ -127,9 +127,12 @@ class Sandbox:
                 raise unauthorized()
             response = handle(session, request, self._user, self._verbs)
         except Refused as error:
-            return error.response
+            response = error.response
         if session.warnings:
-            told = ", ".join(f'299 - "{warning}"' for warning in session.warnings)
+            quoted = [
+                warning.replace("\\", "\\\\").replace('"', '\\"') for warning in session.warnings
+            ]
+            told = ", ".join(f'299 - "{warning}"' for warning in quoted)
             headers = {**response.headers, "warning": told}
             response = msgspec.structs.replace(response, headers=headers)
         return response

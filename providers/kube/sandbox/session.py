@@ -8,8 +8,9 @@ from functools import cached_property
 
 from providers.kube.sandbox.clock import rfc3339
 from providers.kube.sandbox.kinds import UNLISTED_GROUPS, Kind, builtin_kinds, custom_kinds
+from providers.kube.sandbox.rows import Row, Where
 from providers.kube.sandbox.statuses import not_carried, page_not_found
-from providers.kube.sandbox.store import Data, Row, Where
+from providers.kube.sandbox.store import Data
 from providers.kube.sandbox.world import Admissions, Key, Reconcilers, World
 from state.resource import JsonObject, split_api_version
 

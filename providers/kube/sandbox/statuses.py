@@ -54,14 +54,16 @@ def failure(
     details: Mapping[str, Any] = MappingProxyType({}),
 ) -> Refused:
     """A `Status` answer; empty parts are left out, as Go does."""
+    empty = "details" in details
     found = {"name": name, "group": group, "kind": kind, **details}
+    found.pop("details", None)
     found["causes"] = [msgspec.to_builtins(cause) for cause in causes]
     found = {key: value for key, value in found.items() if value not in ("", [])}
     body: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
     body["message"] = message
     if reason:
         body["reason"] = reason
-    if found:
+    if found or empty:
         body["details"] = found
     return Refused(answer({**body, "code": code}, code))
 
@@ -151,13 +153,29 @@ def expired(message: str) -> Refused:
     return failure(410, "Expired", message)
 
 
-def unsupported_media(content_type: str) -> Refused:
+_NO_DETAILS = {"details": None}
+"""`"details": {}`, which the server writes where an error of another layer was wrapped."""
+
+
+def unsupported_media() -> Refused:
     """A patch format that this resource does not take."""
-    message = f"the body of the request was in an unknown format - {content_type}"
-    return failure(415, "UnsupportedMediaType", message)
+    message = "415: Unsupported Media Type"
+    return failure(415, "UnsupportedMediaType", message, details=_NO_DETAILS)
 
 
 def not_allowed() -> Refused:
     """A verb that this resource does not have."""
     message = "the server does not allow this method on the requested resource"
-    return failure(405, "MethodNotAllowed", message)
+    return failure(405, "MethodNotAllowed", message, details=_NO_DETAILS)
+
+
+def no_resource() -> Refused:
+    """A subresource that a built-in kind does not have."""
+    message = "the server could not find the requested resource"
+    return failure(404, "NotFound", message, details=_NO_DETAILS)
+
+
+def rejected() -> Refused:
+    """A JSON patch whose operations do not fit the object."""
+    message = "the server rejected our request due to an error in our request"
+    return failure(422, "Invalid", message, details=_NO_DETAILS)

@@ -3,9 +3,6 @@
 Several processes share it: every request is one `BEGIN IMMEDIATE` transaction. Rollback journal,
 not WAL, which is unsafe in SQLite up to 3.51.2 (ARCHITECTURE.md, Speed); durability
 against power failure is not wanted here, so `synchronous=OFF`.
-
-An object is stored as its canonical JSON from `"metadata":` on, without apiVersion and kind: a
-LIST in any version is then a join of stored bytes.
 """
 
 from __future__ import annotations
@@ -20,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from providers.kube.sandbox.kinds import Kind
-from state.resource import JsonObject, canonical
+from providers.kube.sandbox.rows import Event, Row, Where, before_of, read_event, stored
+from state.resource import JsonObject
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -49,48 +46,6 @@ CREATE TABLE IF NOT EXISTS requests (seq INTEGER PRIMARY KEY, body BLOB NOT NULL
 
 _EVENTS_KEPT = 20_000
 """Older events are forgotten, and a watch from before them is answered 410."""
-
-Where = tuple[str, str, str, str]
-"""group, plural, namespace, name"""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """An object as it is stored."""
-
-    group: str
-    plural: str
-    namespace: str
-    name: str
-    body: bytes
-    stale: bool = False
-
-    @property
-    def value(self) -> JsonObject:
-        """The decoded object, without apiVersion and kind."""
-        decoded: JsonObject = msgspec.json.decode(b"{" + self.body)
-        return decoded
-
-
-class Event(msgspec.Struct, frozen=True):
-    """A change, for watches. `labels` are those from before it, None for an addition."""
-
-    rv: int
-    type: str
-    namespace: str
-    name: str
-    body: bytes
-    labels: bytes | None
-
-
-def prefix(kind: Kind) -> bytes:
-    """The JSON that goes before a stored body."""
-    return b'{"apiVersion":"%s","kind":"%s",' % (kind.api_version.encode(), kind.kind.encode())
-
-
-def stored(value: JsonObject) -> bytes:
-    """The bytes to store for an object."""
-    rest = {key: v for key, v in value.items() if key not in ("apiVersion", "kind")}
-    return canonical(rest)[1:]
 
 
 class Store:
@@ -229,7 +184,7 @@ class Data:
         after = metadata.get("ownerReferences")
         if before != after:
             self._own(server, where, after or [])
-        self._event(server, where, kind, body, rv, old)
+        self._event(server, where, kind, body, value, old)
 
     def _own(self, server: str, where: Where, owners: Sequence[JsonObject]) -> None:
         self._run(
@@ -252,15 +207,22 @@ class Data:
         )
         self._own(server, where, [])
         last = {**value, "metadata": {**value["metadata"], "resourceVersion": str(rv)}}
-        self._event(server, where, "DELETED", stored(last), rv, value)
+        self._event(server, where, "DELETED", stored(last), last, value)
 
     def _event(
-        self, server: str, where: Where, kind: str, body: bytes, rv: int, old: JsonObject | None
+        self,
+        server: str,
+        where: Where,
+        kind: str,
+        body: bytes,
+        value: JsonObject,
+        old: JsonObject | None,
     ) -> None:
-        labels = None if old is None else canonical(old["metadata"].get("labels") or {})
+        rv = int(value["metadata"]["resourceVersion"])
+        before = None if old is None else before_of(old, value)
         self._run(
             "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (rv, server, *where, kind, body, labels),
+            (rv, server, *where, kind, body, before),
         )
         if rv % 1024 == 0:
             self._run("DELETE FROM events WHERE rv <= ?", (rv - _EVENTS_KEPT,))
@@ -285,7 +247,28 @@ class Data:
             f" WHERE rv > ? AND server = ? AND grp = ? AND plural = ?{tail} ORDER BY rv",
             (after, server, group, plural, *values),
         )
-        return [Event(*row) for row in cursor]
+        return [read_event(*row) for row in cursor]
+
+    def changed(
+        self, server: str, group: str, plural: str, namespace: str | None, after: int
+    ) -> dict[tuple[str, str], str]:
+        """Objects of a kind that changed after a resourceVersion, with how they did first."""
+        found: dict[tuple[str, str], str] = {}
+        for event in self.events(server, group, plural, namespace, after):
+            found.setdefault((event.namespace, event.name), event.type)
+        return found
+
+    def last_event(
+        self, server: str, group: str, plural: str, namespace: str, name: str, until: int
+    ) -> Event | None:
+        """The newest change of an object up to a resourceVersion that is remembered."""
+        row = self._run(
+            "SELECT rv, type, namespace, name, body, labels FROM events WHERE rv <= ?"
+            " AND server = ? AND grp = ? AND plural = ? AND namespace = ? AND name = ?"
+            " ORDER BY rv DESC LIMIT 1",
+            (until, server, group, plural, namespace, name),
+        ).fetchone()
+        return read_event(*row) if row else None
 
     def dependents(self, server: str, owner: str) -> list[Where]:
         """Objects that name `owner` (a uid) in their ownerReferences."""

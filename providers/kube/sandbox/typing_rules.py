@@ -6,14 +6,15 @@ Pure. Messages: structured-merge-diff `typed/validate.go` and kube-openapi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
 
-from providers.kube.sandbox.fieldset import item_element
+from providers.kube.sandbox.fieldset import item_element, server_text
 from providers.kube.sandbox.schema import NO_RULES, Rules, Schema
 from providers.kube.sandbox.statuses import Cause
-from state.resource import FieldPath, JsonObject, canonical, path_text
+from state.resource import FieldPath, JsonObject, canonical
 
 _GO_TYPES = {
     dict: "map[string]interface {}",
@@ -33,6 +34,9 @@ _LEAVES = {
 }
 
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d([.,]\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
 class NotCarried(Exception):
     """The body uses a field that our table of built-in kinds does not describe."""
 
@@ -48,7 +52,7 @@ def misfits(schema: Schema, value: object, at: FieldPath = ()) -> Iterator[str]:
             yield from _list_misfits(schema, value, at)
         case "object" | "array":
             kind = "map" if schema.type == "object" else "list"
-            yield f"{path_text(at)}: expected {kind}, got &{{{_told(value)}}}"
+            yield f"{server_text(at)}: expected {kind}, got &{{{_told(value)}}}"
         case "":
             if isinstance(value, dict) and schema.fields:
                 yield from _map_misfits(schema, value, at)
@@ -62,17 +66,28 @@ def _leaf_misfits(schema: Schema, value: object, at: FieldPath) -> Iterator[str]
     if schema.scalar == "quantity" and isinstance(value, str | int | float):
         return
     if not fits:
-        yield f"{path_text(at)}: {told}, got {_GO_TYPES[type(value)]}"
+        yield f"{server_text(at)}: {told}, got {_got(schema, value)}"
+
+
+def _got(schema: Schema, value: object) -> str:
+    """`%T`, `%#v` or `%v` of the value, as each message happens to print it."""
+    match schema.type:
+        case "string":
+            return f"&value.valueUnstructured{{Value:{_told(value)}}}"
+        case "boolean":
+            return f"&{{{_told(value)}}}"
+        case _:
+            return _GO_TYPES[type(value)]
 
 
 def _map_misfits(schema: Schema, value: JsonObject, at: FieldPath) -> Iterator[str]:
-    for name, inner in value.items():
+    for name, inner in sorted(value.items()):
         child = schema.child(name)
         path = (*at, "f:" + name)
         if child is None and schema.partial:
-            raise NotCarried(path_text(path))
+            raise NotCarried(server_text(path))
         if child is None:
-            yield f"{path_text(path)}: field not declared in schema"
+            yield f"{server_text(path)}: field not declared in schema"
         else:
             yield from misfits(child, inner, path)
 
@@ -81,17 +96,34 @@ def _list_misfits(schema: Schema, value: list[object], at: FieldPath) -> Iterato
     seen: set[str] = set()
     for index, item in enumerate(value):
         path = (*at, f"i:{index}")
+        if schema.listing == "map" and isinstance(item, dict) and _keyless(schema, item):
+            names = " ".join(canonical(name).decode() for name in schema.keys)
+            told = "associative list with keys has an element that omits all key fields"
+            more = "(and doesn't have default values for any key fields)"
+            yield f"{server_text(at)}: element {index}: {told} [{names}] {more}"
+            continue
         if schema.listing != "atomic":
             element = item_element(schema, item)
             path = (*at, element)
             if element in seen:
-                yield f"{path_text(at)}: duplicate entries for key {path_text((element,))}"
+                yield f"{server_text(at)}: duplicate entries for key {server_text((element,))}"
                 continue
             seen.add(element)
         yield from misfits(schema.item, item, path)
 
 
+def _keyless(schema: Schema, item: JsonObject) -> bool:
+    defaulted = (schema.item.fields.get(name) for name in schema.keys)
+    given = any(name in item for name in schema.keys)
+    return not given and all(s is None or s.default is msgspec.UNSET for s in defaulted)
+
+
 def _told(value: object) -> str:
+    """As Go prints it by `%v`."""
+    if isinstance(value, list):
+        return f"[{' '.join(map(_told, value))}]"
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{name}:{_told(v)}' for name, v in sorted(value.items()))}]"
     return value if isinstance(value, str) else canonical(value).decode()
 
 
@@ -111,6 +143,22 @@ def violations(schema: Schema, value: object, at: str = "") -> Iterator[Cause]:
     elif isinstance(value, list) and schema.items is not None:
         for index, item in enumerate(value):
             yield from violations(schema.items, item, f"{at}[{index}]")
+        yield from _duplicates(schema, value, at)
+
+
+def _duplicates(schema: Schema, value: list[object], at: str) -> Iterator[Cause]:
+    """Items of a set or an associative list that stand there twice (`listtype/validation.go`)."""
+    if schema.listing == "atomic":
+        return
+    seen: set[str] = set()
+    for index, item in enumerate(value):
+        shown = item
+        if schema.listing == "map" and isinstance(item, dict):
+            shown = {name: item[name] for name in schema.keys if name in item}
+        told = canonical(shown).decode()
+        if told in seen:
+            yield Cause(f"Duplicate value: {told}", "FieldValueDuplicate", f"{at}[{index}]")
+        seen.add(told)
 
 
 def _map_violations(schema: Schema, value: JsonObject, at: str) -> Iterator[Cause]:
@@ -158,6 +206,9 @@ def _broken(rules: Rules, value: object, at: str) -> Iterator[Cause]:
         yield Cause(told, "FieldValueNotSupported", at)
     if rules.pattern is not None and isinstance(value, str) and not rules.pattern.search(value):
         yield _out(value, at, f"should match '{rules.pattern.pattern}'")
+    if rules.moment and isinstance(value, str) and not _MOMENT.fullmatch(value):
+        told = f'Invalid value: "{value}": {at} in body must be of type date-time: "{value}"'
+        yield Cause(told, "FieldValueTypeInvalid", at)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if rules.minimum is not None and value < rules.minimum:
             yield _out(value, at, f"should be greater than or equal to {_number(rules.minimum)}")

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from providers.kube.api import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Response
-from providers.kube.sandbox import deletion, ownership, writes
-from providers.kube.sandbox.defaulting import fill, integral, prune
+from providers.kube.sandbox import builtin_validation, deletion, options, ownership, writes
+from providers.kube.sandbox.defaulting import integral
 from providers.kube.sandbox.json_patch import Inapplicable, merge_patch, patched
 from providers.kube.sandbox.kinds import Kind
 from providers.kube.sandbox.ownership import ApplyConflicts, Conflict
@@ -24,6 +24,7 @@ from providers.kube.sandbox.statuses import (
     invalid,
     not_carried,
     not_found,
+    rejected,
     unsupported_media,
     untyped,
 )
@@ -88,7 +89,9 @@ def _check_identity(call: Call, metadata: JsonObject) -> None:
     if not call.kind.namespaced:
         metadata.pop("namespace", None)
     elif metadata.setdefault("namespace", call.namespace) != call.namespace:
-        raise bad_request("the namespace of the provided object does not match the request")
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
 
 
 def _check_decodable(call: Call, value: JsonObject) -> None:
@@ -99,6 +102,7 @@ def _check_decodable(call: Call, value: JsonObject) -> None:
         found = [line for line in misfits(kind.schema, typed) if not line.endswith(_UNDECLARED)]
     except NotCarried as error:
         raise not_carried(f"the field {error} of {kind.text}") from error
+    found += builtin_validation.undecodable(kind.kind, value)
     if found:
         told = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
         raise bad_request(f"{told}: {found[0]}")
@@ -109,7 +113,9 @@ _UNDECLARED = "field not declared in schema"
 
 def post(session: Session, call: Call) -> Response:
     """POST: create."""
+    options.check("CreateOptions", call.query)
     value, kind = _object(call), call.kind
+    options.warn_of_unknown(session, kind, value, call.query, patch=False)
     metadata = value["metadata"]
     if not metadata.get("name") and metadata.get("generateName"):
         metadata["name"] = f"{metadata['generateName']}{session.data.count('name'):05d}"
@@ -121,18 +127,32 @@ def post(session: Session, call: Call) -> Response:
     if session.get(kind, call.namespace, metadata["name"]) is not None:
         raise already_exists(kind.plural, kind.group, metadata["name"])
     writes.check_uid(kind, value, None, metadata["name"])
-    value = writes.detached(value)
-    if kind.custom:
-        value = fill(kind.schema, prune(kind.schema, value))
+    return _made(session, call, value)
+
+
+def _made(session: Session, call: Call, value: JsonObject) -> Response:
+    """Create what a POST, or a PUT of a missing object, brings."""
+    kind = call.kind
+    value = writes.decoded(kind, writes.detached(value))
     by = writes.writer(session, kind, call.manager)
-    owners = ownership.update(kind.schema, kind.versions, writes.identity(value), value, {}, by)
+    before = writes.nothing(kind, value)
+    owners = ownership.update(kind.schema, kind.versions, before, value, {}, by)
     draft = Draft(kind=kind, value=value, owners=owners, dry_run=call.dry_run)
     return answer(writes.create(session, draft), 201)
 
 
 def put(session: Session, call: Call) -> Response:
     """PUT: replace, with the resourceVersion as precondition."""
-    value, old = _object(call), _existing(session, call)
+    options.check("UpdateOptions", call.query)
+    value, kind = _object(call), call.kind
+    if kind.made_by_put and session.get(kind, call.namespace, call.name) is None:
+        _check_decodable(call, value)
+        options.warn_of_unknown(session, kind, value, call.query, patch=False)
+        return _made(session, call, value)
+    old = _existing(session, call)
+    uid = value["metadata"].get("uid")
+    if uid and uid != old["metadata"]["uid"]:
+        raise writes.other_uid(kind, old, uid)
     return _replace(session, call, old, value, needed=True)
 
 
@@ -149,9 +169,12 @@ def _replace(
     kind, status = call.kind, call.subresource == "status"
     if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict):
         raise bad_request("the request does not leave an object with metadata")
+    _check_identity(call, value["metadata"])
     _check_decodable(call, value)
+    options.warn_of_unknown(session, kind, value, call.query, patch=not needed)
     writes.check_uid(kind, value, old, call.name)
     writes.check_version(kind, value, old, needed=needed)
+    writes.check_deletion_time(kind, value, old)
     if status:
         value = writes.only_status(old, value)
     cleared = value["metadata"].get("managedFields") == [{}]
@@ -166,20 +189,33 @@ def _replace(
 def patch(session: Session, call: Call) -> Response:
     """PATCH, in the format that the content type names."""
     media = call.content_type.partition(";")[0]
+    options.check("PatchOptions", call.query)
     if media == APPLY_PATCH:
         return _apply(session, call)
     if media == "application/strategic-merge-patch+json" and not call.kind.custom:
         raise not_carried("strategic merge patches")
     if media not in (MERGE_PATCH, JSON_PATCH):
-        raise unsupported_media(media)
+        raise unsupported_media()
     old, change = _existing(session, call), decoded(call.body)
+    _check_patch(media, change)
     try:
         value = merge_patch(old, change) if media == MERGE_PATCH else patched(old, change)
     except Inapplicable as error:
-        raise failure(422, "Invalid", str(error)) from error
+        raise rejected() from error
     given = (value.get("metadata") or {}).get("resourceVersion")
     same = given == old["metadata"]["resourceVersion"]
     return _replace(session, call, old, value, needed=not same and given is not None)
+
+
+def _check_patch(media: str, change: object) -> None:
+    """A merge patch is a map, a JSON patch a list."""
+    wanted: type = dict if media == MERGE_PATCH else list
+    if isinstance(change, wanted):
+        return
+    got = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(change), "number")
+    of = "map[string]interface {}" if wanted is dict else "[]handlers.jsonPatchOp"
+    told = f"json: cannot unmarshal {got} into Go value of type {of}"
+    raise bad_request(f"error decoding patch: {told}")
 
 
 def _apply(session: Session, call: Call) -> Response:
@@ -188,8 +224,9 @@ def _apply(session: Session, call: Call) -> Response:
         told = "Required value: is required for apply patch"
         cause = Cause(told, "FieldValueRequired", "fieldManager")
         raise invalid(GroupKind("meta.k8s.io", "PatchOptions"), "", [cause])
+    _check_named(decoded(call.body))
     config, kind = _object(call), call.kind
-    if "managedFields" in config["metadata"]:
+    if config["metadata"].pop("managedFields", None) is not None:
         raise bad_request("metadata.managedFields must be nil")
     _check_types(call, config)
     old = session.get(kind, call.namespace, call.name)
@@ -217,6 +254,13 @@ def _apply(session: Session, call: Call) -> Response:
         old_owners=owners,
     )
     return answer(writes.replace(session, draft, status=call.subresource == "status"))
+
+
+def _check_named(config: object) -> None:
+    """The body of an apply says what it is; other verbs take that from the URL."""
+    if isinstance(config, dict) and not (config.get("apiVersion") and config.get("kind")):
+        group, _, version = str(config.get("apiVersion") or "").rpartition("/")
+        raise bad_request(f"invalid object type: {group}/{version}, Kind={config.get('kind', '')}")
 
 
 _PRECONDITIONS = ("uid", "resourceVersion", "creationTimestamp", "generation", "selfLink")
@@ -250,6 +294,10 @@ def _check_types(call: Call, config: JsonObject) -> None:
         where = f"{call.namespace}/{call.name}; {kind.text}"
         listed = found[0] if len(found) == 1 else "\n".join(["errors:", *("  " + f for f in found)])
         raise untyped(f"failed to create typed patch object ({where}): {listed}")
+    for fault in builtin_validation.undecodable(kind.kind, config):
+        where = f"{call.namespace}/{call.name}; {kind.text}"
+        told = f"unable to convert unstructured object to {kind.text}: error decoding from json"
+        raise untyped(f"failed to convert new object ({where}) to proper version: {told}: {fault}")
 
 
 def _conflicts(conflicts: tuple[Conflict, ...]) -> Refused:
@@ -270,22 +318,28 @@ def _conflicts(conflicts: tuple[Conflict, ...]) -> Refused:
 def delete(session: Session, call: Call) -> Response:
     """DELETE, with preconditions and a propagation policy."""
     kind, value = call.kind, _existing(session, call)
-    options = decoded(call.body) if call.body else {}
-    if not isinstance(options, dict):
+    given = decoded(call.body) if call.body else {}
+    if not isinstance(given, dict):
         raise bad_request("the request body is not DeleteOptions")
-    _check_deletable(kind, value, options.get("preconditions") or {})
+    options.check_delete(given, call.query)
+    _check_deletable(kind, value, given.get("preconditions") or {})
     for admission in session.engine.admissions.validating:
         session.warnings += admission(value, None, "DELETE", session.engine.world(session))
-    dry_run = call.dry_run or options.get("dryRun") == ["All"]
-    default = "Orphan" if options.get("orphanDependents") else "Background"
-    policy = options.get("propagationPolicy") or call.query.get("propagationPolicy") or default
-    if dry_run or deletion.delete(session, kind, value, policy):
+    dry_run = call.dry_run or given.get("dryRun") == ["All"]
+    default = "Orphan" if given.get("orphanDependents") else "Background"
+    policy = given.get("propagationPolicy") or call.query.get("propagationPolicy") or default
+    gone_at = str(session.data.counter("rv") + 1)
+    marked = None if dry_run else deletion.delete(session, kind, value, policy)
+    if marked is None and not kind.shown_deleted:
         details = {"name": call.name, "kind": kind.plural, "uid": value["metadata"]["uid"]}
         if kind.group:
             details["group"] = kind.group
         status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
         return answer({**status, "details": details})
-    return answer(session.get(kind, call.namespace, call.name) or value)
+    if marked is None and not dry_run:
+        metadata = {**value["metadata"], "resourceVersion": gone_at}
+        value = {**value, "metadata": metadata}
+    return answer(marked or value)
 
 
 def _check_deletable(kind: Kind, value: JsonObject, wanted: JsonObject) -> None:

@@ -12,16 +12,25 @@ from collections.abc import Iterator
 
 import msgspec
 
-from providers.kube.sandbox import definitions, ownership
-from providers.kube.sandbox.builtin_rules import immutability, required, set_defaults
+from providers.kube.sandbox import builtin_validation, definitions, ownership
+from providers.kube.sandbox.builtin_rules import immutability, prepare, required, set_defaults
 from providers.kube.sandbox.defaulting import fill, integral, prune, round_trip, tidy_metadata
-from providers.kube.sandbox.deletion import erase, finished
+from providers.kube.sandbox.deletion import collect, erase, finished
 from providers.kube.sandbox.kinds import Kind
 from providers.kube.sandbox.merge import same
-from providers.kube.sandbox.metadata_rules import metadata_causes
+from providers.kube.sandbox.metadata_rules import finalizer_warnings, metadata_causes
 from providers.kube.sandbox.ownership import Owners, Writer
-from providers.kube.sandbox.session import CRDS, Session
-from providers.kube.sandbox.statuses import MODIFIED, Cause, conflict, forbidden, invalid, not_found
+from providers.kube.sandbox.session import CRDS, Session, where
+from providers.kube.sandbox.statuses import (
+    MODIFIED,
+    Cause,
+    Refused,
+    conflict,
+    failure,
+    forbidden,
+    invalid,
+    not_found,
+)
 from providers.kube.sandbox.typing_rules import violations
 from providers.kube.sandbox.world import AdmissionOperation
 from state.resource import GroupKind, JsonObject, canonical
@@ -55,22 +64,32 @@ def create(session: Session, draft: Draft) -> JsonObject:
             metadata.pop(name, None)
     if kind.has_status:
         value.pop("status", None)
+    metadata["uid"] = _thrown_away(session, draft) if draft.dry_run else session.uid()
     _complete(session, draft)
     value = draft.value
     metadata = value["metadata"]
     tidy_metadata(metadata)
     metadata["creationTimestamp"] = session.time
-    if kind.generation:
+    if kind.numbered:
         metadata["generation"] = 1
     _judge(session, draft)
     if draft.owners:
         metadata["managedFields"] = ownership.encode(draft.owners)
     if draft.dry_run:
-        seen = f"dry run {kind.plural}/{metadata.get('namespace')}/{metadata['name']}"
-        metadata["uid"] = str(uuid.uuid5(uuid.NAMESPACE_OID, seen))
         return value
-    metadata["uid"] = session.uid()
-    return session.store(kind, value, None)
+    session.store(kind, value, None)
+    if kind.plural == CRDS:
+        definitions.establish(session, kind, value)
+    if metadata.get("ownerReferences"):
+        collect(session, where(kind, value))
+    return value
+
+
+def _thrown_away(session: Session, draft: Draft) -> str:
+    """The uid of a dry run: no object ever has it, and no other dry run."""
+    metadata = draft.value["metadata"]
+    place = f"{draft.kind.plural}/{metadata.get('namespace')}/{metadata['name']}"
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"dry run {session.data.count('dry run')} {place}"))
 
 
 def _check_namespace(session: Session, kind: Kind, metadata: JsonObject) -> None:
@@ -113,7 +132,7 @@ def replace(session: Session, draft: Draft, *, status: bool = False) -> JsonObje
     if draft.dry_run:
         return value
     if finished(kind, value):
-        erase(session, kind, value)
+        erase(session, kind, old)  # watchers see it as it was stored last
         return value
     session.store(kind, value, old)
     if kind.plural == CRDS:
@@ -142,7 +161,8 @@ def _complete(session: Session, draft: Draft) -> None:
         missing = list(required(kind.kind, value))
         if missing:
             raise invalid(kind.group_kind, value["metadata"]["name"], missing)
-        set_defaults(kind.kind, value, draft.old, session)
+        set_defaults(kind.kind, value)
+        prepare(kind.kind, value, draft.old, session)
     if draft.judged and session.engine.admissions.mutating:
         world, operation = session.engine.world(session), _operation(draft)
         for admission in session.engine.admissions.mutating:
@@ -188,6 +208,7 @@ def _spec_changed(kind: Kind, value: JsonObject, old: JsonObject) -> bool:
 def _judge(session: Session, draft: Draft) -> None:
     """Validation and validating admission."""
     kind, value = draft.kind, draft.value
+    session.warnings += finalizer_warnings(kind, value["metadata"], draft.old)
     causes = list(_causes(draft))
     if causes:
         raise invalid(kind.group_kind, value["metadata"]["name"], causes)
@@ -202,9 +223,26 @@ def _causes(draft: Draft) -> Iterator[Cause]:
     yield from metadata_causes(kind, value["metadata"])
     if kind.custom:
         body = {n: v for n, v in value.items() if n not in ("apiVersion", "kind", "metadata")}
-        yield from violations(kind.schema, body)
-    elif draft.old is not None:
+        yield from _with_rules(kind, list(violations(kind.schema, body)))
+        return
+    yield from builtin_validation.causes(kind.kind, value, draft.old)
+    if draft.old is not None:
         yield from immutability(kind.kind, value, draft.old)
+
+
+_BLOCKING = ("FieldValueRequired", "FieldValueDuplicate", "FieldValueTooLong", "FieldValueTooMany",
+             "FieldValueTypeInvalid")  # fmt: skip
+
+
+def _with_rules(kind: Kind, found: list[Cause]) -> list[Cause]:
+    """The server says where a rule cannot run on what is broken (customresource/strategy.go)."""
+    if kind.ruled and any(cause.reason in _BLOCKING for cause in found):
+        told = (
+            "Invalid value: null: some validation rules were not checked because the object was"
+            " invalid; correct the existing errors to complete validation"
+        )
+        return [*found, Cause(told, "FieldValueInvalid", "<nil>")]
+    return found
 
 
 def check_uid(kind: Kind, body: JsonObject, old: JsonObject | None, name: str) -> None:
@@ -224,6 +262,28 @@ def check_uid(kind: Kind, body: JsonObject, old: JsonObject | None, name: str) -
         raise invalid(kind.group_kind, name, [cause, cause])
 
 
+def other_uid(kind: Kind, old: JsonObject, uid: str) -> Refused:
+    """A PUT with the uid of another object: the storage's own precondition (store.go, Update)."""
+    name, namespace = old["metadata"]["name"], old["metadata"].get("namespace")
+    parts = [kind.group] if kind.custom else []
+    key = "/".join(["/registry", *parts, kind.plural, *([namespace] if namespace else []), name])
+    why = (
+        f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0,"
+        f" AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta:"
+        f" {old['metadata']['uid']}"
+    )
+    return conflict(kind.plural, kind.group, name, why)
+
+
+def check_deletion_time(kind: Kind, body: JsonObject, old: JsonObject) -> None:
+    """Nobody but DELETE sets the time of deletion (apimachinery ValidateObjectMetaUpdate)."""
+    given = body["metadata"].get("deletionTimestamp")
+    if given and given != old["metadata"].get("deletionTimestamp"):
+        told = f"Invalid value: {canonical(given).decode()}: field is immutable"
+        cause = Cause(told, "FieldValueInvalid", "metadata.deletionTimestamp")
+        raise invalid(kind.group_kind, old["metadata"]["name"], [cause, cause])
+
+
 def check_version(kind: Kind, body: JsonObject, old: JsonObject, *, needed: bool) -> None:
     """A resourceVersion in the body is a precondition.
 
@@ -240,6 +300,8 @@ def check_version(kind: Kind, body: JsonObject, old: JsonObject, *, needed: bool
         cause = Cause(told, "FieldValueInvalid", "metadata.resourceVersion")
         # The server names the resource here, not the kind.
         raise invalid(GroupKind(kind.group, kind.plural), name, [cause])
+    if not str(given).isdecimal() and needed:
+        raise failure(500, "", f'strconv.ParseUint: parsing "{given}": invalid syntax')
     if given != old["metadata"]["resourceVersion"]:
         raise conflict(kind.plural, kind.group, name, MODIFIED)
 
@@ -278,6 +340,38 @@ def identity(value: JsonObject) -> JsonObject:
     return {"apiVersion": value["apiVersion"], "kind": value["kind"], "metadata": metadata}
 
 
+def decoded(kind: Kind, value: JsonObject) -> JsonObject:
+    """A body as the server's decoder leaves it: what an updater comes to own.
+
+    Unknown fields are gone and defaults are there; a Go type also drops zeros, folds stringData.
+    """
+    value = fill(kind.schema, prune(kind.schema, value))
+    if kind.custom:
+        return value
+    if not any(required(kind.kind, value)):
+        set_defaults(kind.kind, value)
+    written: JsonObject = round_trip(kind.schema, value)
+    return written
+
+
+def nothing(kind: Kind, value: JsonObject) -> JsonObject:
+    """What a new object is compared with: for built-in kinds the zero value of its Go type.
+
+    Structs that are no pointers are always written, so nobody comes to own their existence.
+    """
+    empty = identity(value)
+    if kind.custom or "spec" not in kind.schema.fields:
+        return empty
+    spec = empty["spec"] = {}
+    known = kind.schema.fields["spec"].fields
+    if "template" in known:
+        spec["template"] = {"metadata": {}, "spec": {"containers": None}}
+    for name in ("strategy", "updateStrategy", "names"):
+        if name in known:
+            spec[name] = {}
+    return empty
+
+
 def only_status(old: JsonObject, new: JsonObject) -> JsonObject:
     """What a write to `/status` may change: the status."""
     value = detached(old)
@@ -292,8 +386,7 @@ def updated(kind: Kind, old: JsonObject, value: JsonObject, by: Writer) -> Draft
     given = ownership.decode(value["metadata"].get("managedFields")) or owners
     completed = detached(value)
     _keep_system_metadata(completed["metadata"], live["metadata"])
-    if kind.custom:
-        completed = fill(kind.schema, prune(kind.schema, completed))
+    completed = decoded(kind, completed)
     return Draft(
         kind=kind,
         value=completed,
