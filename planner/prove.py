@@ -114,7 +114,8 @@ class _Walk:
         item = bool(path) and path[-1][0] == "k"
         # an apply owns a list item itself, and no other container: an entry that says otherwise was
         # not made by an apply (kubectl turns its older Update entries into such), and is rewritten
-        verdict = Proof.UNCHANGED if ("." in fields) == item else Proof.UNKNOWN
+        expected = item or ("." in fields and bool(path) and self._shape.owns_itself(path))
+        verdict = Proof.UNCHANGED if ("." in fields) == expected else Proof.UNKNOWN
         owned = len(fields) - ("." in fields)
         for key, value in desired.items():
             element = "f:" + key
@@ -220,13 +221,9 @@ class _Walk:
         """
         inside = self._others_inside(path)
         atomic = False if inside else self._shape.atomic(path)
-        if not value:
-            unchanged = not live or atomic is False
-        else:
-            unchanged = bool(atomic) and same(value, live)
-        if not unchanged and atomic:
-            unchanged = same(self._filled(path, value), live)
-        if unchanged:
+        if not value and (not live or atomic is False):
+            return Proof.UNCHANGED
+        if atomic and (same(value, live) or same(self._filled(path, value), live)):
             return Proof.UNCHANGED
         equal = same(value, live) or not value
         maybe = equal or _maybe_equal(value, live, self._shape.builtin)

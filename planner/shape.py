@@ -14,115 +14,52 @@ from typing import Any
 
 import msgspec
 
+from planner.shapefill import builtin_filled
 from providers.builtin import KINDS
 from providers.kube.sandbox.quantity import canonical_quantity
 from state.resource import FieldPath, GroupKind, JsonObject
 
-ATOMIC_BUILTIN = frozenset(
-    "f:" + name
-    for name in [
-        "configMapKeyRef",
-        "controllerExpandSecretRef",
-        "controllerPublishSecretRef",
-        "dataSource",
-        "fieldRef",
-        "fileKeyRef",
-        "matchConstraints",
-        "matchResources",
-        "namespaceSelector",
-        "nodeExpandSecretRef",
-        "nodePublishSecretRef",
-        "nodeSelector",
-        "nodeStageSecretRef",
-        "objectSelector",
-        "paramKind",
-        "paramRef",
-        "podSelector",
-        "resourceFieldRef",
-        "roleRef",
-        "scopeSelector",
-        "secretKeyRef",
-        "selector",
-        "targetRef",
-    ]
+
+def _fields(text: str) -> frozenset[str]:
+    return frozenset(f"f:{name}" for name in text.split())
+
+
+ATOMIC_BUILTIN = _fields(
+    """configMapKeyRef controllerExpandSecretRef controllerPublishSecretRef dataSource fieldRef
+    fileKeyRef matchConstraints matchResources namespaceSelector nodeExpandSecretRef
+    nodePublishSecretRef nodeSelector nodeStageSecretRef objectSelector paramKind paramRef
+    podSelector resourceFieldRef roleRef scopeSelector secretKeyRef selector targetRef"""
 )
 """Fields that are atomic maps in every built-in kind that has a map of that name."""
-UNSURE_BUILTIN = frozenset(
-    "f:" + name
-    for name in [
-        "involvedObject",
-        "labelSelector",
-        "nodeTopology",
-        "port",
-        "preference",
-        "regarding",
-        "related",
-        "required",
-        "requiredDuringSchedulingIgnoredDuringExecution",
-        "resource",
-        "scaleTargetRef",
-        "secretRef",
-        "target",
-    ]
+UNSURE_BUILTIN = _fields(
+    """involvedObject labelSelector nodeTopology port preference regarding related required
+    requiredDuringSchedulingIgnoredDuringExecution resource scaleTargetRef secretRef target"""
 )
 """Atomic in some places only."""
-ATOMIC_CAPI = frozenset(
-    "f:" + name
-    for name in [
-        "claimRef",
-        "clusterSelector",
-        "configMapKeyRef",
-        "configRef",
-        "controlPlaneRef",
-        "customHAProxyConfigTemplateRef",
-        "fieldRef",
-        "fileKeyRef",
-        "infrastructureRef",
-        "namespaceSelector",
-        "poolRef",
-        "ref",
-        "remediationTemplate",
-        "resourceFieldRef",
-        "secretKeyRef",
-        "selector",
-    ]
+ATOMIC_CAPI = _fields(
+    """claimRef clusterSelector configMapKeyRef configRef controlPlaneRef
+    customHAProxyConfigTemplateRef fieldRef fileKeyRef infrastructureRef namespaceSelector
+    poolRef ref remediationTemplate resourceFieldRef secretKeyRef selector"""
 )
 """Maps of Cluster API that are atomic, or that can never be sent as `{}` (required fields)."""
-_CAPI_KINDS = frozenset(
-    [
-        "Cluster",
-        "ClusterClass",
-        "ClusterResourceSet",
-        "DevCluster",
-        "DevClusterTemplate",
-        "DockerCluster",
-        "DockerClusterTemplate",
-        "ExtensionConfig",
-        "IPAddress",
-        "IPAddressClaim",
-        "KubeadmConfig",
-        "KubeadmConfigTemplate",
-        "KubeadmControlPlane",
-        "KubeadmControlPlaneTemplate",
-        "Machine",
-        "MachineDeployment",
-        "MachineDrainRule",
-        "MachineHealthCheck",
-        "MachinePool",
-        "MachineSet",
-    ]
+CAPI_KINDS = frozenset(
+    """Cluster ClusterClass ClusterResourceSet DevCluster DevClusterTemplate DockerCluster
+    DockerClusterTemplate ExtensionConfig IPAddress IPAddressClaim KubeadmConfig
+    KubeadmConfigTemplate KubeadmControlPlane KubeadmControlPlaneTemplate Machine
+    MachineDeployment MachineDrainRule MachineHealthCheck MachinePool MachineSet""".split()  # noqa: SIM905
 )
-_QUANTITIES = frozenset(
-    [
-        "Deployment",
-        "DaemonSet",
-        "StatefulSet",
-        "ReplicaSet",
-        "Job",
+"""Kinds that this holds for, whichever group of Cluster API they are in."""
+_WITH_QUANTITIES = frozenset(
+    (
         "CronJob",
-        "Pod",
+        "DaemonSet",
+        "Deployment",
+        "Job",
         "PersistentVolumeClaim",
-    ]
+        "Pod",
+        "ReplicaSet",
+        "StatefulSet",
+    )
 )
 _MACHINE_DEPLOYMENT = GroupKind("cluster.x-k8s.io", "MachineDeployment")
 
@@ -146,9 +83,16 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         last = path[-1]
         if self.builtin:
             return None if last in UNSURE_BUILTIN else last in ATOMIC_BUILTIN
-        if self.kind.kind in _CAPI_KINDS and self.kind.group.endswith("cluster.x-k8s.io"):
+        if self.kind.kind in CAPI_KINDS and self.kind.group.endswith("cluster.x-k8s.io"):
             return True if last in ATOMIC_CAPI else None
         return None
+
+    def owns_itself(self, path: FieldPath) -> bool:
+        """An apply also owns the map at `path` itself, beside what is in it: a free-form map's."""
+        if self.schema is None or path[0] == "f:metadata":
+            return False
+        above = self._node(path[:-1])
+        return above is None or path[-1][2:] not in (above.get("properties") or {})
 
     def granular_list(self, path: FieldPath) -> bool:
         """The schema says that the list at `path` is merged by item."""
@@ -168,13 +112,13 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
             return [_subject(item) for item in value] if isinstance(value, list) else value
         if self._is_quantity(path) and isinstance(value, str | int | float):
             return value if isinstance(value, bool) else canonical_quantity(value)
-        return value
+        return builtin_filled(path[-1], value)
 
     def _is_quantity(self, path: FieldPath) -> bool:
         """Requests and limits of containers and claims, hard limits of a quota."""
         if self.kind.kind == "ResourceQuota":
             return path[:-1] == ("f:spec", "f:hard")
-        return self.kind.kind in _QUANTITIES and path[-3:-1] in (
+        return self.kind.kind in _WITH_QUANTITIES and path[-3:-1] in (
             ("f:resources", "f:limits"),
             ("f:resources", "f:requests"),
         )
