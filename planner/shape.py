@@ -32,7 +32,7 @@ ATOMIC_BUILTIN = _fields(
 )
 """Fields that are atomic maps in every built-in kind that has a map of that name."""
 UNSURE_BUILTIN = _fields(
-    """involvedObject labelSelector nodeTopology port preference regarding related required
+    """claimRef involvedObject labelSelector nodeTopology port preference regarding related required
     requiredDuringSchedulingIgnoredDuringExecution resource scaleTargetRef secretRef target"""
 )
 """Atomic in some places only."""

@@ -112,7 +112,8 @@ NAMESPACED = {
     ),
     "Cluster": (
         "cluster.x-k8s.io/v1beta2",
-        f"spec: {{clusterNetwork: {{pods: {{cidrBlocks: [10.0.0.0/8]}}}}, infrastructureRef: {_INFRA}}}",
+        "spec: {clusterNetwork: {pods: {cidrBlocks: [10.0.0.0/8]}}, "
+        f"infrastructureRef: {_INFRA}}}",
     ),
     "Cluster v1beta1": (
         "cluster.x-k8s.io/v1beta1",
@@ -127,7 +128,8 @@ NAMESPACED = {
     ),
     "MachineDeployment": (
         "cluster.x-k8s.io/v1beta2",
-        f"spec: {{clusterName: x, replicas: 3, selector: {{matchLabels: {{a: b}}}}, template: {_MACHINES}}}",
+        "spec: {clusterName: x, replicas: 3, selector: {matchLabels: {a: b}}, "
+        f"template: {_MACHINES}}}",
     ),
     "MachineDeployment with an empty selector": (
         "cluster.x-k8s.io/v1beta2",

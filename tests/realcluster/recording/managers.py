@@ -1,4 +1,4 @@
-"""Objects that others write, too: controllers, other appliers, people; and what hides in our entry."""
+"""Objects that controllers, other appliers and people write, too; and what our entry hides."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The proof against the recorded answers of kube-apiserver 1.36.3 (tests/data/ssa-noop-cases*.json).
+"""The proof against recorded answers of kube-apiserver 1.36.3 (tests/data/ssa-noop-cases*.json).
 
-They are made by `python -m tests.realcluster.record`. `server` is what a real, non-forced apply did: `noop` left the resourceVersion alone. A false
-UNCHANGED is the one mistake that must be impossible while schema and admission stay as they were.
+They are made by `python -m tests.realcluster.record`. `server` is what a real, non-forced apply
+did: `noop` left the resourceVersion alone. A false UNCHANGED is the one mistake that must be
+impossible while schema and admission stay as they were.
 """
 
 import json
