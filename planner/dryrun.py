@@ -49,7 +49,7 @@ class DryRunner:
         if self._refresh != "full" and self._proven(resource, full, live):
             return live
         if self._refresh == "off":
-            return NoDryRun("switched off")
+            return NoDryRun("switched off", by_design=True)
         facts = self._facts(resource, full, live)
         if self._noops.knows(*facts):
             return live

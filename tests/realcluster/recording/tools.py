@@ -237,4 +237,11 @@ CASES: tuple[Case, ...] = (
         _flux("KubeadmControlPlane", with_("KubeadmControlPlane", version="v1.36.0")),
     ),
     case("a PriorityClass made by Flux", "PriorityClass", _flux("PriorityClass")),
+    case(
+        "made by kubectl create, scaled by kubectl, then ours",
+        _DEPLOYMENT,
+        _given(_DEPLOYMENT, "create", wanted=with_(_DEPLOYMENT, replicas=1)),
+        kubectl("scale", "deployment", "{name}", "--replicas=2"),
+        apply(force=True),
+    ),
 )

@@ -199,6 +199,16 @@ def test_an_entry_that_no_apply_made_is_not_trusted() -> None:
     assert prove(desired({"m": {"a": 1}}), widget({"m": {"a": 1}}, fields)) is Proof.UNKNOWN
 
 
+def test_two_entries_of_one_identity_are_not_proven() -> None:
+    """`kubectl create`, then `/scale`: the next write of anybody drops one of the two."""
+    live = widget({"a": 1}, OWNED)
+    entry = {"manager": "kubectl-create", "operation": "Update", "apiVersion": "t/v1"}
+    for others, expected in ((1, Proof.UNCHANGED), (2, Proof.UNKNOWN)):
+        body = json.loads(live.raw)
+        body["metadata"]["managedFields"] += [entry] * others
+        assert prove(desired({"a": 1}), live_of(body)) is expected
+
+
 def test_a_terminating_object_is_not_proven() -> None:
     live = widget({"a": 1}, OWNED, deletionTimestamp="2026-01-01T00:00:00Z")
     assert prove(desired({"a": 1}), live) is Proof.UNKNOWN
