@@ -238,10 +238,10 @@ CASES: tuple[Case, ...] = (
     ),
     case("a PriorityClass made by Flux", "PriorityClass", _flux("PriorityClass")),
     case(
-        "made by kubectl create, scaled by kubectl, then ours",
+        "made by kubectl create, ours, then scaled to what it was",
         _DEPLOYMENT,
-        _given(_DEPLOYMENT, "create", wanted=with_(_DEPLOYMENT, replicas=1)),
-        kubectl("scale", "deployment", "{name}", "--replicas=2"),
+        _given(_DEPLOYMENT, "create"),
         apply(force=True),
+        kubectl("scale", "deployment", "{name}", "--replicas=2"),
     ),
 )
