@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from planner.shape import Shape
+from planner.shape import FREE_FORM, Shape
 from planner.ssa import same
 from state.fields import (
     MANAGER,
@@ -218,6 +218,8 @@ class _Walk:
 
     def _leaf(self, value: Any, live: Any, path: FieldPath) -> Proof:
         if live is MISSING:
+            if value == {} and path[-1] not in FREE_FORM:
+                return Proof.UNKNOWN
             zero = self._shape.builtin and (value in ("", 0, False) or value == {})
             return Proof.UNCHANGED if zero else Proof.DIFFERENT
         if isinstance(value, dict) and isinstance(live, dict):

@@ -140,6 +140,13 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         return node
 
 
+FREE_FORM = _fields(
+    "annotations binaryData data hard labels limits nodeSelector parameters requests"
+)
+"""Maps of built-in kinds that are dropped when empty. A struct that was sent empty stays; where it
+is gone all the same, a prune took it, and the server may refuse it now (`env.valueFrom: {}`)."""
+
+
 def is_builtin(kind: GroupKind) -> bool:
     """Kinds compiled into kube-apiserver. Some CRDs have groups below k8s.io, too: a table."""
     return kind in KINDS

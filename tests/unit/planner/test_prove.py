@@ -209,6 +209,23 @@ def test_two_entries_of_one_identity_are_not_proven() -> None:
         assert prove(desired({"a": 1}), live_of(body)) is expected
 
 
+@pytest.mark.parametrize(
+    ("field", "expected"), [("data", Proof.UNCHANGED), ("selector", Proof.UNKNOWN)]
+)
+def test_only_a_free_form_map_is_dropped_when_empty(field: str, expected: Proof) -> None:
+    """Random edits: a prune took `env.valueFrom`, and the server refuses to have it back empty."""
+    entry = {
+        "manager": "clusterform",
+        "operation": "Apply",
+        "apiVersion": "v1",
+        "fieldsV1": {f"f:{field}": {}},
+    }
+    identity = {"apiVersion": "v1", "kind": "ConfigMap"}
+    metadata = {"name": "c", "namespace": "n"}
+    live = live_of({**identity, "metadata": {**metadata, "managedFields": [entry]}})
+    assert prove({**identity, "metadata": metadata, field: {}}, live) is expected
+
+
 def test_a_terminating_object_is_not_proven() -> None:
     live = widget({"a": 1}, OWNED, deletionTimestamp="2026-01-01T00:00:00Z")
     assert prove(desired({"a": 1}), live) is Proof.UNKNOWN
