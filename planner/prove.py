@@ -10,6 +10,7 @@ impossible, a false `UNKNOWN` is cheap.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from typing import Any
 
 from planner.shape import FREE_FORM, Shape
@@ -21,10 +22,11 @@ from state.fields import (
     item_key,
     key_matches,
     own_entry,
+    owns,
     owns_below,
     trie,
 )
-from state.live import Present
+from state.live import ManagerEntry, Present
 from state.resource import FieldPath, JsonObject
 
 _METADATA_OF_SERVER = frozenset(
@@ -224,7 +226,7 @@ class _Walk:
             return Proof.UNCHANGED if zero else Proof.DIFFERENT
         if isinstance(value, dict) and isinstance(live, dict):
             return self._whole_map(value, live, path)
-        if same(value, live) or same(self._filled(path, value), live):
+        if same(value, live) or self._says_filled(path, value, live):
             inside = isinstance(value, list) and self._others_inside(path)
             return Proof.UNKNOWN if inside else Proof.UNCHANGED
         maybe = _maybe_equal(value, live, self._shape.builtin)
@@ -241,22 +243,31 @@ class _Walk:
         atomic = False if inside else self._shape.atomic(path)
         if not value and (not live or atomic is False):
             return Proof.UNCHANGED
-        if atomic and (same(value, live) or same(self._filled(path, value), live)):
+        if atomic and (same(value, live) or self._says_filled(path, value, live)):
             return Proof.UNCHANGED
         equal = same(value, live) or not value
         maybe = equal or _maybe_equal(value, live, self._shape.builtin)
         return Proof.UNKNOWN if maybe else Proof.DIFFERENT
 
-    def _filled(self, path: FieldPath, value: Any) -> Any:
-        return self._shape.filled(path, value, self._live.body)
+    def _says_filled(self, path: FieldPath, value: Any, live: Any) -> bool:
+        """Equal once the server has put its defaults in, and nobody else owns it.
+
+        Owners are compared before defaults: from another who owns the same value it would be taken,
+        which is a conflict, or forced a change of owners (measured).
+        """
+        if not same(self._shape.filled(path, value, self._live.body), live):
+            return False
+        return not any(owns(trie(e), path) for e in self._others())
+
+    def _others(self) -> Iterator[ManagerEntry]:
+        for entry in self._live.managers:
+            ours = entry.manager == self._manager and entry.operation == "Apply"
+            if not ours or entry.subresource:
+                yield entry
 
     def _others_inside(self, path: FieldPath) -> bool:
         """Somebody else owns something strictly below `path`: it is merged, not atomic."""
-        return any(
-            owns_below(trie(e), path)
-            for e in self._live.managers
-            if not (e.manager == self._manager and e.operation == "Apply" and not e.subresource)
-        )
+        return any(owns_below(trie(e), path) for e in self._others())
 
 
 def _is_item(item: Any, keys: dict[str, Any], owned: Trie) -> bool:

@@ -260,4 +260,10 @@ CASES: tuple[Case, ...] = (
         apply(),
         merge(_spec(controlPlaneEndpoint={"host": "10.0.0.9", "port": 6443}), "manager"),
     ),
+    case(
+        "an atomic list with a default, applied by another, too",
+        _POLICY,
+        apply(),
+        apply(None, "other", force=True),
+    ),
 )
