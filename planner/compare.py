@@ -176,11 +176,7 @@ class Comparer:
         together: bool,
     ) -> Comparison:
         result.compared = Compared.DIFFERENT
-        answer: Present | NoDryRun | Denied
-        if resource.secrets or (resource.id.kind == "Secret" and not resource.id.group):
-            answer = NoDryRun("Secrets are never dry-run", by_design=True)
-        else:
-            answer = self._dry_run(resource, full, live)
+        answer = self._dry_run(resource, full, live)
         if isinstance(answer, Denied) and together and not answer.immutable:
             answer = NoDryRun("what it is judged by changes in the same plan")
         if isinstance(answer, Denied):

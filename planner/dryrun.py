@@ -18,6 +18,7 @@ from planner.prove import Proof, prove
 from planner.render import Scopes
 from planner.ssa import comparable, same
 from providers.kube.client import ApiError, KubeClient
+from providers.management import SECRET
 from providers.secrets import sensitive_paths
 from state.live import Present
 from state.resource import GroupKind, JsonObject, Resource, canonical, digest
@@ -48,6 +49,8 @@ class DryRunner:
         """What a forced apply of `full` onto `live` would leave, or why that is not known."""
         if self._refresh != "full" and self._proven(resource, full, live):
             return live
+        if resource.secrets or resource.id.group_kind == SECRET:
+            return NoDryRun("Secrets are never dry-run", by_design=True)
         if self._refresh == "off":
             return NoDryRun("switched off", by_design=True)
         facts = self._facts(resource, full, live)

@@ -129,11 +129,7 @@ class _Walk:
         """One map against what we own of it and what is live."""
         if not isinstance(live, dict):
             return Proof.DIFFERENT
-        item = bool(path) and path[-1][0] == "k"
-        # an apply owns a list item itself, and no other container: an entry that says otherwise was
-        # not made by an apply (kubectl turns its older Update entries into such), and is rewritten
-        expected = item or ("." in fields and bool(path) and self._shape.owns_itself(path))
-        verdict = Proof.UNCHANGED if ("." in fields) == expected else Proof.UNKNOWN
+        verdict = Proof.UNCHANGED if self._by_apply(fields, path) else Proof.UNKNOWN
         owned = len(fields) - ("." in fields)
         for key, value in desired.items():
             element = "f:" + key
@@ -154,6 +150,16 @@ class _Walk:
         if owned != len(desired):
             return Proof.DIFFERENT  # we own more than we send: the rest would be pruned
         return verdict
+
+    def _by_apply(self, fields: Trie, path: FieldPath) -> bool:
+        """The set looks as an apply makes it: list items own themselves, other containers do not.
+
+        One that does was turned from an older Update entry, and is rewritten by the next apply.
+        """
+        item = bool(path) and path[-1][0] == "k"
+        if item or "." not in fields:
+            return item == ("." in fields)
+        return bool(path) and self._shape.owns_itself(path) is not False
 
     def _owns_nothing(self, value: Any, live: Any, path: FieldPath) -> Proof:
         """An empty list that is merged by item adds nothing, where there is a list already."""

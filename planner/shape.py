@@ -87,10 +87,12 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
             return True if last in ATOMIC_CAPI else None
         return None
 
-    def owns_itself(self, path: FieldPath) -> bool:
+    def owns_itself(self, path: FieldPath) -> bool | None:
         """An apply also owns the map at `path` itself, beside what is in it: a free-form map's."""
-        if self.schema is None or path[0] == "f:metadata":
+        if self.builtin or path[0] == "f:metadata" or len(path) == 1:
             return False
+        if self.schema is None:
+            return None
         above = self._node(path[:-1])
         return above is None or path[-1][2:] not in (above.get("properties") or {})
 

@@ -193,13 +193,13 @@ def test_without_the_definition_nothing_is_kept(tmp_path: Path) -> None:
     assert server.asked == 2
 
 
-def test_nothing_is_kept_of_a_document_with_a_secret(tmp_path: Path) -> None:
+def test_a_document_with_a_secret_is_neither_asked_about_nor_kept(tmp_path: Path) -> None:
     ref = SecretRef(source=GitBlob("0" * 40, "a.yaml"), document=0, path=("f:spec", "f:m"))
     server = Server(held())
     secret = resource(secrets=((("f:spec", "f:m"), ref),))
-    asks(tmp_path, server, resource=secret)
-    asks(tmp_path, server, resource=secret)
-    assert server.asked == 2
+    for refresh in ("fast", "full"):
+        assert isinstance(asks(tmp_path, server, resource=secret, refresh=refresh), NoDryRun)
+    assert server.asked == 0
     assert not (tmp_path / "noops").exists()
 
 
