@@ -52,6 +52,7 @@ def plan(workspace: Workspace, options: Options | None = None) -> Plan:
                 line_of=workspace.line_of,
                 tool=TOOL,
                 options=options or Options(),
+                cache=workspace.cache,
             )
         )
 

@@ -40,6 +40,8 @@ class NoDryRun(msgspec.Struct, frozen=True):
     """The server could not be asked: no right, not allowed for the kind, or switched off."""
 
     reason: str
+    by_design: bool = False
+    """Nobody tried: a reader knows why, and need not be told with every change."""
 
 
 class Denied(msgspec.Struct, frozen=True):
@@ -71,6 +73,8 @@ class Comparison(msgspec.Struct, kw_only=True):
     cleared: bool = False
     """A dry-run showed that nothing would be written."""
     denied: str = ""
+    unasked: str = ""
+    """Why the server did not answer a dry-run, where that was not by design."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,11 +180,7 @@ class Comparer:
         together: bool,
     ) -> Comparison:
         result.compared = Compared.DIFFERENT
-        answer: Present | NoDryRun | Denied
-        if resource.secrets or (resource.id.kind == "Secret" and not resource.id.group):
-            answer = NoDryRun("Secrets are never dry-run")
-        else:
-            answer = self._dry_run(resource, full, live)
+        answer = self._dry_run(resource, full, live)
         if isinstance(answer, Denied) and together and not answer.immutable:
             answer = NoDryRun("what it is judged by changes in the same plan")
         if isinstance(answer, Denied):
@@ -192,6 +192,7 @@ class Comparer:
         if isinstance(answer, NoDryRun):
             result.after = with_defaults(merged(live, full), live.body, kind_rules)
             result.confidence = Confidence.STATIC
+            result.unasked = "" if answer.by_design else answer.reason
             self._describe(result, resource, live, result.after, kind_rules)
             if not result.fields and proof is Proof.UNKNOWN:
                 result.compared = Compared.UNKNOWN

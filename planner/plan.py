@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 
@@ -30,6 +31,7 @@ from planner.facts import FactReader
 from planner.impact import with_impact
 from planner.keepers import Keepers
 from planner.load import Loaded
+from planner.noops import NoOps
 from planner.outcome import Context, Outcome
 from planner.planned import Planned
 from planner.refresh import PARALLEL_CLUSTERS, KubeFleet, Reader, Wanted
@@ -81,6 +83,8 @@ class Inputs(msgspec.Struct, kw_only=True):
     line_of: Callable[[Resource, FieldPath], str]
     tool: str
     options: Options = Options()
+    cache: Path | None = None
+    """Folder of this machine for what may be learned again."""
 
 
 def make_plan(inputs: Inputs) -> Plan:
@@ -99,6 +103,7 @@ class _Planning:
         self.reader = Reader(inputs.kube, self.scopes)
         self.live = self.reader.live
         self.out = Outcome()
+        self.noops = NoOps(inputs.cache, ask=self.options.refresh != "full")
         self.facts = FactReader(self.reader.client)
         self.asked: set[ResourceId] = set()
         """What may be removed because it was named on the command line."""
@@ -112,6 +117,7 @@ class _Planning:
         names = self._name_templates(desired)
         physical = [resolved(r, names, unit_of[r.id]) for r in desired]
         self._work(physical, names, unit_of)
+        self.noops.save()
         self._explain()
         everything, flips = classes.split([*self.out.planned, *self.out.phantoms])
         world = self._world(rendered, physical, flips)
@@ -231,7 +237,9 @@ class _Planning:
             unwanted.decide(id_, unit_of.get(id_, id_.cluster), self.out)
 
     def _context(self) -> Context:
-        runner = DryRunner(self.reader.client, self.scopes, enabled=self.options.refresh != "off")
+        runner = DryRunner(
+            self.reader.client, self.scopes, refresh=self.options.refresh, noops=self.noops
+        )
         records = self.inputs.records
         return Context(
             fleet=self.fleet.name,

@@ -1,19 +1,32 @@
 """Is a server-side apply of this body a no-op? Decided from managedFields, without a request.
 
-The walk and its evidence: docs/server-side-apply.md (134 recorded answers of a real server are the
-table in tests/unit/planner/test_prove.py). Desired body, our own Apply entry and the live object
-are walked together. `UNCHANGED` is a proof while schema and admission stay what they were;
-`UNKNOWN` asks for a dry-run; a false `UNCHANGED` must be impossible, a false `UNKNOWN` is cheap.
+The walk and its evidence: docs/server-side-apply.md (recorded answers of a real server are the
+tables in tests/unit/planner/test_prove.py). Desired body, our own Apply entry and the live object
+are walked together; a `Shape` settles what the entry leaves open. `UNCHANGED` is a proof while
+schema and admission stay what they were; `UNKNOWN` asks for a dry-run; a false `UNCHANGED` must be
+impossible, a false `UNKNOWN` is cheap.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from typing import Any
 
+from planner.shape import FREE_FORM, Shape
 from planner.ssa import same
-from state.fields import MANAGER, MISSING, Trie, item_key, key_matches, own_entry, owns, trie
-from state.live import Present
+from state.fields import (
+    MANAGER,
+    MISSING,
+    Trie,
+    item_key,
+    key_matches,
+    own_entry,
+    owns,
+    owns_below,
+    trie,
+)
+from state.live import ManagerEntry, Present
 from state.resource import FieldPath, JsonObject
 
 _METADATA_OF_SERVER = frozenset(
@@ -34,12 +47,11 @@ class Proof(enum.IntEnum):
 
 
 def prove(
-    desired: JsonObject, live: Present, *, manager: str = MANAGER, builtin: bool | None = None
+    desired: JsonObject, live: Present, *, manager: str = MANAGER, schema: JsonObject | None = None
 ) -> Proof:
     """Whether applying `desired` (secrets filled in) as `manager` would write `live`.
 
-    `builtin` says that the kind is compiled into the server, which drops zero values and
-    canonicalises quantities; by default it is read off the group.
+    `schema` is the OpenAPI v3 schema of a custom kind in this version, where it was read.
     """
     entry = own_entry(live, manager)
     if live.deleting:
@@ -48,8 +60,9 @@ def prove(
         return Proof.UNCHANGED if _identity_only(desired) else Proof.DIFFERENT
     if not desired.get("apiVersion") == entry.api_version == live.version:
         return Proof.DIFFERENT
-    walk = _Walk(live, manager, is_builtin(live.id.group) if builtin is None else builtin)
-    return walk.object(desired, trie(entry))
+    walk = _Walk(live, manager, Shape(live.id.group_kind, schema))
+    verdict = walk.object(desired, trie(entry))
+    return Proof.UNKNOWN if verdict is Proof.UNCHANGED and _doubled(live) else verdict
 
 
 def spec_unchanged(desired: JsonObject, live: Present) -> bool:
@@ -58,13 +71,23 @@ def spec_unchanged(desired: JsonObject, live: Present) -> bool:
     if entry is None or live.deleting or "spec" not in desired:
         return False
     fields = trie(entry).get("f:spec") or {}
-    walk = _Walk(live, MANAGER, is_builtin(live.id.group))
+    walk = _Walk(live, MANAGER, Shape(live.id.group_kind))
     return walk.map(desired["spec"], fields, live.body.get("spec"), ("f:spec",)) is Proof.UNCHANGED
 
 
-def is_builtin(group: str) -> bool:
-    """Groups compiled into kube-apiserver: no dot, or below k8s.io but not a CRD project's."""
-    return "." not in group or (group.endswith(".k8s.io") and not group.endswith(".x-k8s.io"))
+def _doubled(live: Present) -> bool:
+    """Two entries have one identity; the next write, ours as well, keeps only one of them.
+
+    `/scale` leaves such a pair where the creator owned the replicas (measured; the identity is
+    apimachinery's BuildManagerIdentifier: without time, for applied ones without apiVersion).
+    """
+    if len(live.managers) < 2:
+        return False
+    identities = {
+        (e.manager, e.operation, e.subresource, "" if e.operation == "Apply" else e.api_version)
+        for e in live.managers
+    }
+    return len(identities) < len(live.managers)
 
 
 def _identity_only(desired: JsonObject) -> bool:
@@ -78,12 +101,12 @@ def _identity_only(desired: JsonObject) -> bool:
 class _Walk:
     """One comparison. Holds what every step needs; `managers` are looked at only when in doubt."""
 
-    __slots__ = ("_builtin", "_live", "_manager")
+    __slots__ = ("_live", "_manager", "_shape")
 
-    def __init__(self, live: Present, manager: str, builtin: bool) -> None:
+    def __init__(self, live: Present, manager: str, shape: Shape) -> None:
         self._live = live
         self._manager = manager
-        self._builtin = builtin
+        self._shape = shape
 
     def object(self, desired: JsonObject, fields: Trie) -> Proof:
         """The whole object, with what the server strips taken out first."""
@@ -106,18 +129,18 @@ class _Walk:
         """One map against what we own of it and what is live."""
         if not isinstance(live, dict):
             return Proof.DIFFERENT
-        verdict = Proof.UNCHANGED
+        verdict = Proof.UNCHANGED if self._by_apply(fields, path) else Proof.UNKNOWN
         owned = len(fields) - ("." in fields)
         for key, value in desired.items():
             element = "f:" + key
             below = fields.get(element)
+            found = live.get(key, MISSING)
             if below is None:
                 if value == [] or value is None:
                     owned += 1
-                    verdict = Proof.UNKNOWN  # a granular empty list owns nothing
+                    verdict = max(verdict, self._owns_nothing(value, found, (*path, element)))
                     continue
                 return Proof.DIFFERENT
-            found = live.get(key, MISSING)
             if type(value) is str and value == found and not below:
                 continue
             step = self._value(value, below, found, path, element)
@@ -127,6 +150,21 @@ class _Walk:
         if owned != len(desired):
             return Proof.DIFFERENT  # we own more than we send: the rest would be pruned
         return verdict
+
+    def _by_apply(self, fields: Trie, path: FieldPath) -> bool:
+        """The set looks as an apply makes it: list items own themselves, other containers do not.
+
+        One that does was turned from an older Update entry, and is rewritten by the next apply.
+        """
+        item = bool(path) and path[-1][0] == "k"
+        if item or "." not in fields:
+            return item == ("." in fields)
+        return bool(path) and self._shape.owns_itself(path) is not False
+
+    def _owns_nothing(self, value: Any, live: Any, path: FieldPath) -> Proof:
+        """An empty list that is merged by item adds nothing, where there is a list already."""
+        merged = value == [] and isinstance(live, list) and self._shape.granular_list(path)
+        return Proof.UNCHANGED if merged else Proof.UNKNOWN
 
     def _value(self, value: Any, below: Trie, live: Any, path: FieldPath, element: str) -> Proof:
         if value is None:
@@ -187,26 +225,55 @@ class _Walk:
         return Proof.UNCHANGED
 
     def _leaf(self, value: Any, live: Any, path: FieldPath) -> Proof:
-        if value == {} and isinstance(live, dict):
-            return Proof.UNCHANGED
         if live is MISSING:
-            zero = self._builtin and (value in ("", 0, False) or value == {})
+            if value == {} and path[-1] not in FREE_FORM:
+                return Proof.UNKNOWN
+            zero = self._shape.builtin and (value in ("", 0, False) or value == {})
             return Proof.UNCHANGED if zero else Proof.DIFFERENT
-        if same(value, live):
-            return self._atomic(path) if isinstance(value, dict) else Proof.UNCHANGED
-        return Proof.UNKNOWN if _maybe_equal(value, live, self._builtin) else Proof.DIFFERENT
+        if isinstance(value, dict) and isinstance(live, dict):
+            return self._whole_map(value, live, path)
+        if same(value, live) or self._says_filled(path, value, live):
+            inside = isinstance(value, list) and self._others_inside(path)
+            return Proof.UNKNOWN if inside else Proof.UNCHANGED
+        maybe = _maybe_equal(value, live, self._shape.builtin)
+        return Proof.UNKNOWN if maybe else Proof.DIFFERENT
 
-    def _atomic(self, path: FieldPath) -> Proof:
-        """A non-empty map owned as a leaf: atomic, or a granular one once applied as `{}`.
+    def _whole_map(self, value: JsonObject, live: JsonObject, path: FieldPath) -> Proof:
+        """A map that we own as a leaf: an atomic one, or one that is merged and was sent as `{}`.
 
-        Without a schema the two are told apart by whether anybody else owns something inside.
+        The entry does not tell them apart, and the difference counts: `{}` empties an atomic map
+        (a NetworkPolicy's `podSelector`) and leaves the other as it is; stating what a default put
+        into a merged map makes us its owner. Both were false proofs before the shape was asked.
         """
-        others = (
-            trie(e)
-            for e in self._live.managers
-            if not (e.manager == self._manager and e.operation == "Apply" and not e.subresource)
-        )
-        return Proof.UNKNOWN if any(owns(other, path) for other in others) else Proof.UNCHANGED
+        inside = self._others_inside(path)
+        atomic = False if inside else self._shape.atomic(path)
+        if not value and (not live or atomic is False):
+            return Proof.UNCHANGED
+        if atomic and (same(value, live) or self._says_filled(path, value, live)):
+            return Proof.UNCHANGED
+        equal = same(value, live) or not value
+        maybe = equal or _maybe_equal(value, live, self._shape.builtin)
+        return Proof.UNKNOWN if maybe else Proof.DIFFERENT
+
+    def _says_filled(self, path: FieldPath, value: Any, live: Any) -> bool:
+        """Equal once the server has put its defaults in, and nobody else owns it.
+
+        Owners are compared before defaults: from another who owns the same value it would be taken,
+        which is a conflict, or forced a change of owners (measured).
+        """
+        if not same(self._shape.filled(path, value, self._live.body), live):
+            return False
+        return not any(owns(trie(e), path) for e in self._others())
+
+    def _others(self) -> Iterator[ManagerEntry]:
+        for entry in self._live.managers:
+            ours = entry.manager == self._manager and entry.operation == "Apply"
+            if not ours or entry.subresource:
+                yield entry
+
+    def _others_inside(self, path: FieldPath) -> bool:
+        """Somebody else owns something strictly below `path`: it is merged, not atomic."""
+        return any(owns_below(trie(e), path) for e in self._others())
 
 
 def _is_item(item: Any, keys: dict[str, Any], owned: Trie) -> bool:

@@ -12,14 +12,17 @@ from typing import Any
 import msgspec
 
 from planner.changes import Take
+from planner.shape import Shape
 from state.fields import (
     MANAGER,
     MISSING,
+    Trie,
     delete_at,
     leaves,
     list_keys,
     own_entry,
     owners,
+    owns_below,
     sent_paths,
     trie,
     value_at,
@@ -164,6 +167,8 @@ def split_conflicts(
     """
     takes: dict[FieldPath, Take] = {}
     conflicts: dict[FieldPath, Conflict] = {}
+    entry = own_entry(live)
+    own = trie(entry) if entry is not None else {}
     for entry in live.managers:
         if entry.manager == MANAGER and entry.operation == "Apply" and not entry.subresource:
             continue
@@ -171,8 +176,11 @@ def split_conflicts(
             continue
         for path in leaves(trie(entry)):
             wanted = value_at(full, path)
-            if wanted is MISSING or same(wanted, value_at(live.body, path)):
+            held = value_at(live.body, path)
+            if wanted is MISSING or same(wanted, held):
                 continue
+            if isinstance(wanted, dict) and isinstance(held, dict) and _merged(live, path, own):
+                continue  # they own that the map is there, not what is in it
             if ours(entry.manager):
                 takes[path] = Take(path=path, manager=entry.manager)
             else:
@@ -181,3 +189,8 @@ def split_conflicts(
         tuple(takes[p] for p in sorted(takes) if p not in conflicts),
         tuple(conflicts[p] for p in sorted(conflicts)),
     )
+
+
+def _merged(live: Present, path: FieldPath, own: Trie) -> bool:
+    """The map at `path` is merged field by field, as our own entry or the kind's shape says."""
+    return owns_below(own, path) or Shape(live.id.group_kind).atomic(path) is False

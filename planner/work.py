@@ -184,8 +184,7 @@ class Declared(Decider):
             self._blocked(resource.id, resource.unit, why, out, unread=False)
             self._phantom(resource, out)
             return
-        if self._nowhere(resource):
-            why = f"its namespace {resource.id.namespace} is neither in Git nor live"
+        if why := self._nowhere(resource):
             self._blocked(resource.id, resource.unit, why, out, unread=False)
             self._phantom(resource, out)
             return
@@ -237,7 +236,7 @@ class Declared(Decider):
             takes=comparison.takes,
             releases=comparison.releases,
             cause=overall_cause(comparison.fields),
-            reason=row.reason,
+            reason=_with_unasked(row.reason, comparison.unasked),
             ownership_only=comparison.ownership_only
             and comparison.confidence is not Confidence.UNPROVEN,
         )
@@ -329,15 +328,18 @@ class Declared(Decider):
                     where=str(resource.origin),
                 )
 
-    def _nowhere(self, resource: Resource) -> bool:
-        """Its namespace is proven missing. Of a cluster without an API yet nothing is known."""
+    def _nowhere(self, resource: Resource) -> str:
+        """Why its namespace takes nothing new. Of a cluster without an API nothing is known."""
         id_ = resource.id
         home = ResourceId(id_.cluster, "", NAMESPACE.kind, "", id_.namespace)
-        if not id_.namespace or home in self._desired:
-            return False
-        if id_.cluster in self._context.empty_clusters:
-            return False
-        return isinstance(self._context.observe(home), Absent)
+        if not id_.namespace or id_.cluster in self._context.empty_clusters:
+            return ""
+        live = self._context.observe(home)
+        if isinstance(live, Present) and live.deleting:
+            return f"its namespace {id_.namespace} is being deleted"
+        if home not in self._desired and isinstance(live, Absent):
+            return f"its namespace {id_.namespace} is neither in Git nor live"
+        return ""
 
     def _before_create(self, id_: ResourceId) -> Precondition:
         """In a cluster that this run brings up kubeadm may have been first (semantics 26)."""
@@ -406,6 +408,11 @@ def _naming(
         return None
     logical = msgspec.structs.replace(resource.id, name=resource.logical)
     return by_physical.get((logical, resource.id.name))
+
+
+def _with_unasked(reason: str, unasked: str) -> str:
+    """A change that the server did not judge says why."""
+    return "; ".join(part for part in (reason, f"not dry-run: {unasked}" * bool(unasked)) if part)
 
 
 def _owner_note(live: Observation, row: Row, keeper: Keeper) -> str:

@@ -112,6 +112,11 @@ class Workspace:
         """What belongs to this machine alone: journal, caches, sandbox, key; ignored by Git."""
         return self.root / LOCAL_FOLDER
 
+    @property
+    def cache(self) -> Path | None:
+        """Where this machine keeps what it can learn again; None: nowhere."""
+        return self.local / "cache" if self._cache else None
+
     @cached_property
     def tree(self) -> git.SourceTree:
         """The files at the chosen revision."""
@@ -120,8 +125,7 @@ class Workspace:
     @cached_property
     def loaded(self) -> Loaded:
         """What they declare, findings included."""
-        cache = self.local / "cache" if self._cache else None
-        return load(self.tree, fleet_file=self._fleet_file, cache=cache, key_dir=self.local)
+        return load(self.tree, fleet_file=self._fleet_file, cache=self.cache, key_dir=self.local)
 
     def checked(self) -> Loaded:
         """The same, or an error that names the first finding and counts the others."""

@@ -76,6 +76,17 @@ def owns(fields: Trie, path: FieldPath) -> bool:
     return True
 
 
+def owns_below(fields: Trie, path: FieldPath) -> bool:
+    """Something strictly below `path` is in the set."""
+    node = fields
+    for element in path:
+        below = _step(node, element)
+        if below is None:
+            return False
+        node = below
+    return any(key != "." for key in node)
+
+
 def _step(node: Trie, element: str) -> Trie | None:
     below: Trie | None = node.get(element)
     if below is not None or element[0] == "f":
