@@ -7,6 +7,7 @@ written with the epoch that is current (docs/semantics.md 28).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -92,23 +93,41 @@ class LeaseLock:
 
     def _try(self) -> LockInfo | None:
         """None when taken, else who holds it."""
-        started = self._clock.steady()
+        while True:
+            started = self._clock.steady()
+            lease = self._store.read("Lease", self._name)
+            found = info(lease)
+            if found is not None and found.holder and not self._may_take(found):
+                return found
+            epoch = (found.epoch if found else self._last_epoch()) + 1
+            body = self._body(lease, epoch)
+            try:
+                written = self._store.replace(body) if lease else self._store.create(body)
+            except Moved:
+                continue  # somebody was faster; if they hold it, the next look says so
+            except ClusterformError as error:
+                if error.code != "api-ambiguous":
+                    raise
+                self.epoch = epoch
+                landed = self._mine()
+                if landed is None:
+                    raise
+                written = landed
+            self._lease, self.epoch = written, epoch
+            self._deadline = started + self._seconds * (1 - MARGIN)
+            return None
+
+    def _mine(self) -> JsonObject | None:
+        """The live Lease, if it is still ours in this very epoch.
+
+        A write of ours may have landed without an answer; then its resourceVersion is not known.
+        """
         lease = self._store.read("Lease", self._name)
         found = info(lease)
-        if found is not None and found.holder and not self._may_take(found):
-            return found
-        epoch = (found.epoch if found else self._last_epoch()) + 1
-        body = self._body(lease, epoch)
-        try:
-            written = self._store.replace(body) if lease else self._store.create(body)
-        except Moved:
-            now = info(self._store.read("Lease", self._name))
-            if now is not None and now.holder:
-                return now
-            return self._try()
-        self._lease, self.epoch = written, epoch
-        self._deadline = started + self._seconds * (1 - MARGIN)
-        return None
+        if found is None:
+            return None
+        ours = (self._holder, self._run, self.epoch)
+        return lease if (found.holder, found.run, found.epoch) == ours else None
 
     def _may_take(self, found: LockInfo) -> bool:
         """A run that comes back takes its own lock, but never from a process that still runs."""
@@ -141,15 +160,29 @@ class LeaseLock:
         if self._lease is None:
             return False
         started = self._clock.steady()
-        spec = {**self._lease["spec"], "renewTime": _timestamp(self._clock.wall())}
         try:
-            self._lease = self._store.replace({**self._lease, "spec": spec})
+            self._lease = self._renewed(self._lease)
         except Moved:
             self._lease = None
             self._deadline = 0.0
             return False
         self._deadline = started + self._seconds * (1 - MARGIN)
         return True
+
+    def _renewed(self, lease: JsonObject) -> JsonObject:
+        """The Lease with a new time; raises `Moved` if it is not ours any more.
+
+        A renewal whose answer was lost makes ours the newer one, so that a stale resourceVersion
+        alone does not mean that the lock is lost.
+        """
+        spec = {**lease["spec"], "renewTime": _timestamp(self._clock.wall())}
+        try:
+            return self._store.replace({**lease, "spec": spec})
+        except Moved:
+            mine = self._mine()
+            if mine is None:
+                raise
+        return self._store.replace({**mine, "spec": spec})
 
     def holds(self) -> bool:
         """A write may start: the lock cannot have gone to anybody else yet."""
@@ -159,12 +192,18 @@ class LeaseLock:
         """Give the lock back; the epoch stays, so that the next holder's is higher."""
         if self._lease is None:
             return
-        spec = {**self._lease["spec"], "holderIdentity": ""}
         lease, self._lease = self._lease, None
-        try:
-            self._store.replace({**lease, "spec": spec})
-        except Moved:
-            return  # somebody broke it: it is theirs now
+        for _ in range(2):
+            spec = {**lease["spec"], "holderIdentity": ""}
+            try:
+                self._store.replace({**lease, "spec": spec})
+            except Moved:
+                mine = self._mine()
+                if mine is None:
+                    return  # somebody broke it: it is theirs now
+                lease = mine
+            else:
+                return
 
     @property
     def seconds(self) -> int:
@@ -200,9 +239,10 @@ class FleetLock:
         return all(lock.holds() for lock in self._locks.values())
 
     def release(self) -> None:
-        """Give all back."""
+        """Give all back. One that cannot be reached runs out; what the run did is not hidden."""
         for lock in self._locks.values():
-            lock.release()
+            with contextlib.suppress(ClusterformError):
+                lock.release()
 
     def epoch(self, management: str) -> int:
         """The fencing number of one management cluster's records."""

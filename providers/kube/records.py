@@ -73,6 +73,14 @@ class KubeStore:
             if error.code not in ("api-not-found", "api-stale"):
                 raise
 
+    def labelled(self, kind: str, label: str, value: str) -> list[JsonObject]:
+        """All with that label; one page that fails is an error, never a shorter list."""
+        version = _VERSIONS[kind]
+        found = self._client.objects(
+            version, kind, _served(kind), namespace=NAMESPACE, selector=f"{label}={value}"
+        )
+        return [{**p.body, "apiVersion": version, "kind": kind} for p in found]
+
 
 def _served(kind: str) -> Served:
     return KINDS[GroupKind(_GROUPS.get(kind, ""), kind)]
