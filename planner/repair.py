@@ -62,12 +62,14 @@ def rebuild(workspace: Workspace) -> int:
 def _from_live(workspace: Workspace) -> Records:
     reader = _read_everything(workspace)
     live = reader.live
-    unreadable = [*live.unreadable.values(), *live.closed.values()]
+    unreadable = [f"{k.kind} in {c}: {why}" for (c, k), why in live.unreadable.items()]
+    unreadable += [f"{cluster}: {why}" for cluster, why in live.closed.items()]
     if unreadable:
         raise ClusterformError(
             "unreadable",
             "not everything could be read, and what is not seen would be forgotten",
-            detail="\n".join(sorted(set(unreadable))[:10]),
+            detail="\n".join(sorted(unreadable)[:10]),
+            hint="a rebuild needs the right to list every kind; nothing was changed",
         )
     fleet = workspace.fleet_name
     mine = [p for p in live.objects.values() if seen(p, fleet) is Seen.OURS]
