@@ -281,6 +281,7 @@ class _Application:
                 self._lookup,
                 ids.steady,
                 self._removed(),
+                self.workspace.kube.refused_watches,
             ),
             journal=self.workspace.journal,
             lock=lock,

@@ -28,6 +28,7 @@ def fleet_lock(
                 seconds,
                 alive=lambda holder: _alive(holder, workspace.ids.host),
                 last_epoch=workspace.record_store(management).epoch,
+                fence=workspace.record_store(management).fence,
             )
             for management in workspace.managements()
         }

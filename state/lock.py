@@ -19,6 +19,7 @@ from state.store import NAMESPACE, Moved, ObjectStore
 
 LEASE_SECONDS = 60
 """How long a lock holds without renewal."""
+_UNLOCKING = "somebody who unlocks it"
 MARGIN = 1 / 3
 """The part of the lease that is left unused: requests in flight, clocks that differ in rate."""
 
@@ -58,10 +59,13 @@ class LeaseLock:
         seconds: int = LEASE_SECONDS,
         alive: Callable[[str], bool] = lambda holder: bool(holder),
         last_epoch: Callable[[], int] = lambda: 0,
+        fence: Callable[[int], None] = lambda _: None,
     ) -> None:
         """`alive`: whether the holder of that name may still be running, as far as is known.
 
         `last_epoch`: of the records; asked when the Lease is gone, so that epochs never go back.
+        `fence`: makes the records refuse every earlier epoch; asked before this one begins, where
+        a holder that did not release the lock may wake up again.
         """
         self._store = store
         self._name = lease_name(fleet)
@@ -71,6 +75,7 @@ class LeaseLock:
         self._seconds = seconds
         self._alive = alive
         self._last_epoch = last_epoch
+        self._fence = fence
         self._lease: JsonObject | None = None
         self._deadline = 0.0
         self.epoch = 0
@@ -100,8 +105,11 @@ class LeaseLock:
             if found is not None and found.holder and not self._may_take(found):
                 return found
             epoch = (found.epoch if found else self._last_epoch()) + 1
-            body = self._body(lease, epoch)
             try:
+                if lease is not None and found is not None and found.holder:
+                    lease = self._store.replace(self._body(lease, found.epoch))
+                    self._fence(epoch)
+                body = self._body(lease, epoch)
                 written = self._store.replace(body) if lease else self._store.create(body)
             except Moved:
                 continue  # somebody was faster; if they hold it, the next look says so
@@ -284,8 +292,15 @@ def read(store: ObjectStore, fleet: str) -> LockInfo | None:
     return found if found and found.holder else None
 
 
-def unlock(store: ObjectStore, fleet: str, run: str) -> LockInfo:
-    """Break the lock of a given run; raises if it is not the one that is held."""
+def unlock(
+    store: ObjectStore, fleet: str, run: str, fence: Callable[[int], None] = lambda _: None
+) -> LockInfo:
+    """Break the lock of a given run; raises if it is not the one that is held.
+
+    In three steps, so that no record of the broken epoch is written once a later one has begun:
+    the Lease changes hands, the records refuse the old epoch (`fence`), the next epoch is free.
+    Cut off in between, the lock is still held under the same run and can be broken again.
+    """
     lease = store.read("Lease", lease_name(fleet))
     found = info(lease)
     if lease is None or found is None or not found.holder:
@@ -297,7 +312,10 @@ def unlock(store: ObjectStore, fleet: str, run: str) -> LockInfo:
             hint=f"to break that one: clusterform state unlock {found.run}",
         )
     try:
-        store.replace({**lease, "spec": {**lease["spec"], "holderIdentity": ""}})
+        taken = store.replace({**lease, "spec": {**lease["spec"], "holderIdentity": _UNLOCKING}})
+        fence(found.epoch + 1)
+        free = {**taken["spec"], "holderIdentity": "", "leaseTransitions": found.epoch + 1}
+        store.replace({**taken, "spec": free})
     except Moved:
         raise ClusterformError(
             "refused", "the lock was renewed just now: its holder is alive"

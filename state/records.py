@@ -96,6 +96,22 @@ class RecordStore:
         """The epoch that wrote the records last; 0 where there are none."""
         return self._head(damaged=Head())[0].epoch
 
+    def fence(self, epoch: int) -> None:
+        """From now on earlier epochs are refused. A damaged head is left: nobody writes over it."""
+        for _ in range(_READS):
+            head, body = self._head(damaged=Head(epoch=epoch))
+            if head.epoch >= epoch:
+                return
+            fenced = msgspec.structs.replace(head, serial=head.serial + 1, epoch=epoch, by="")
+            try:
+                self._swap(fenced, body)
+            except Moved:
+                continue
+            return
+        raise ClusterformError(
+            "lock-held", f"the records were changed {_READS} times while their lock was broken"
+        )
+
     def _head(self, damaged: Head | None = None) -> tuple[Head, JsonObject | None]:
         body = self._store.read("ConfigMap", self._name)
         if body is None:

@@ -51,8 +51,9 @@ def a_store(transport: Transport) -> KubeStore:
 
 
 def a_lock(store: KubeStore, fleet: str, run: str, **how: Any) -> LeaseLock:
-    last = RecordStore(store, fleet).epoch
-    return LeaseLock(store, fleet, f"{run} somewhere", run, CLOCK, last_epoch=last, **how)
+    records = RecordStore(store, fleet)
+    how |= {"last_epoch": records.epoch, "fence": records.fence}
+    return LeaseLock(store, fleet, f"{run} somewhere", run, CLOCK, **how)
 
 
 def recorded(number: int, *, unit: str = "", leaves: int = 3) -> Recorded:
@@ -316,12 +317,14 @@ def test_an_expired_lease_is_only_taken_by_its_own_run_or_explicitly(lab: RealLa
     again = a_lock(store, lab.fleet, "r1")
     again.acquire(wait=0, sleep=time.sleep)
     assert (again.epoch, first.renew(), first.holds()) == (2, False, False)
+    head = RecordStore(store, lab.fleet).read()[0]
+    assert head.epoch == 2, "the records refuse the first holder before it can know"
     with pytest.raises(ClusterformError, match="held by run r1"):
         unlock(store, lab.fleet, "r2")
-    unlock(store, lab.fleet, "r1")
+    unlock(store, lab.fleet, "r1", RecordStore(store, lab.fleet).fence)
     third = a_lock(store, lab.fleet, "r3")
     third.acquire(wait=0, sleep=time.sleep)
-    assert (third.epoch, again.renew()) == (3, False)
+    assert (third.epoch, again.renew()) == (4, False)
 
 
 def expected(error: ClusterformError, *codes: str) -> None:
@@ -460,7 +463,7 @@ class Applier:
         self.fleet = fleet
         self.made = random.Random(number)
         self.taken: list[int] = []
-        self.refused = self.stale = self.moved = 0
+        self.refused = self.stale = self.moved = self.accepted = 0
 
     def rounds(self, count: int) -> None:
         for number in range(count):
@@ -486,6 +489,7 @@ class Applier:
             done = {**grown, **by_id(recorded(self.number, leaves=len(self.taken)))}
             summary = RunSummary(run=run, started=0, finished=0, who=run)
             self.records.write(done, epoch=lock.epoch, by=run, run=summary)
+            self.accepted += 1
         except ClusterformError as error:
             expected(error, "lock-lost")
             self.stale += 1
@@ -497,6 +501,7 @@ class Applier:
             head, found = self.records.read()
             try:
                 self.records.write(found, epoch=lock.epoch, by=run, base=head)
+                self.accepted += 1
                 return found
             except Moved:
                 self.moved += 1
@@ -513,7 +518,7 @@ class Applier:
         number, turn = held.run[1:].split("-")
         if int(turn) % 8 == int(number) % 8:
             try:
-                unlock(self.store, self.fleet, held.run)
+                unlock(self.store, self.fleet, held.run, self.records.fence)
             except ClusterformError as error:
                 expected(error, "refused", "no-lock")
 
@@ -535,10 +540,11 @@ def test_sixteen_appliers_never_write_with_a_stale_epoch(
     seconds = time.monotonic() - began
 
     epochs = sorted(e for a in appliers for e in a.taken)
-    assert epochs == list(range(1, APPLIERS * rounds + 1)), "each acquisition has its own epoch"
+    assert len(epochs) == len(set(epochs)) == APPLIERS * rounds, "each acquisition has its own"
     transitions = [o["spec"]["leaseTransitions"] for o in leases.versions]
     assert transitions == sorted(transitions)
     written = check_heads(heads, leases)
+    fences = len(written) - sum(a.accepted for a in appliers)
     stale = sum(a.stale for a in appliers)
     head, found = appliers[0].records.read()
     assert head.serial == 1 + len(written), "every swap was seen"
@@ -547,26 +553,29 @@ def test_sixteen_appliers_never_write_with_a_stale_epoch(
     print(
         f"\nrecords: {APPLIERS} appliers x {rounds} rounds: {len(epochs)} epochs,"
         f" {seconds:.0f} s;"
-        f" {len(written)} record writes accepted, {stale} stale ones refused, 0 accepted;"
+        f" {len(written) - fences} record writes in their own epoch, {fences} fences,"
+        f" {stale} stale writes refused, 0 accepted;"
         f" {sum(a.moved for a in appliers)} claims repeated,"
         f" {sum(a.refused for a in appliers)} times lock held"
     )
 
 
 def check_heads(heads: History, leases: History) -> list[int]:
-    """Epochs of all record writes: never one below an epoch that has written before.
+    """Epochs of all record writes: each is the Lease's own at that moment, or its fence.
 
-    Both objects live in one etcd, so their resourceVersions are one order of events.
+    Both objects live in one etcd, so their resourceVersions are one order of events. A fence is
+    written by nobody's run, for the epoch after the one that it breaks.
     """
     written = [msgspec.json.decode(o["data"]["head"]) for o in heads.versions]
     epochs = [int(h.get("epoch", 0)) for h in written]
     assert epochs == sorted(epochs), "a write with a stale epoch was accepted"
     assert [h["serial"] for h in written] == list(range(2, 2 + len(written)))
-    taken: dict[int, int] = {}
-    for lease in leases.versions:
-        taken.setdefault(
-            lease["spec"]["leaseTransitions"], int(lease["metadata"]["resourceVersion"])
-        )
-    for one, epoch in zip(heads.versions, epochs, strict=True):
-        assert int(one["metadata"]["resourceVersion"]) > taken[epoch], "written before it was taken"
+    taken = [(version(o), int(o["spec"]["leaseTransitions"])) for o in leases.versions]
+    for one, head, epoch in zip(heads.versions, written, epochs, strict=True):
+        current = max((e for at, e in taken if at < version(one)), default=0)
+        assert epoch == current + (not head.get("by")), (epoch, current, head.get("by"))
     return epochs
+
+
+def version(body: dict[str, Any]) -> int:
+    return int(body["metadata"]["resourceVersion"])
