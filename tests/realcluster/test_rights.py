@@ -165,26 +165,32 @@ class World:
         parts += [manifests.addon("c1", f"addon-{ns}", f"turn-{turn}")]
         text = "---\n".join(parts).replace("team-a", ns)
         text = text.replace("\nmetadata: {", f"\nmetadata: {{labels: {{turn: t{turn}}}, ")
-        return text + "---\n" + self._passing(f"p{turn}") + self._spaces()
+        more = self._passing(f"p{turn}")
+        more += [part for n in range(turn + 1) for part in self._staying(f"s{n}")]
+        return "---\n".join((text, *more)).replace("team-a", ns)
 
-    def _passing(self, name: str) -> str:
-        """One object of each kind that is made in this turn and removed in the next.
+    def _passing(self, name: str) -> list[str]:
+        """What is made in this turn and removed in the next: a pool, an add-on, a Cluster.
 
-        A Cluster alone, since what belongs to one goes with it; the others belong to c1.
+        The Cluster is alone, since what belongs to one goes with it; the pool belongs to c1.
         """
-        of_c1 = "metadata: {labels: {cluster.x-k8s.io/cluster-name: c1}, "
-        parts = [
-            part.replace("metadata: {", of_c1, 1).replace("clusterName: " + name, "clusterName: c1")
+        pool = [
+            part.replace("clusterName: " + name, "clusterName: c1")
             for part in manifests.cluster(name).split("---\n")
-            if "\nkind: Cluster\n" not in part
+            if f"name: {name}-md0" in part
         ]
-        parts += [ALONE.format(name=name), manifests.addon("c1", f"{name}-{self.lab.fleet}")]
-        return "---\n".join(parts).replace("team-a", self.lab.fleet)
+        return [*pool, ALONE.format(name=name), manifests.addon("c1", f"{name}-{self.lab.fleet}")]
 
-    def _spaces(self) -> str:
-        """Namespaces are only made: here nobody finishes the removal of one."""
-        text = "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {}-{}}}\n"
-        return "".join(text.format(self.lab.fleet, n) for n in range(self.turn + 1))
+    def _staying(self, name: str) -> list[str]:
+        """What is made in each turn and stays, since its removal is refused unless it is named."""
+        of_c1 = "metadata: {labels: {cluster.x-k8s.io/cluster-name: c1}, "
+        kinds = ("kind: DevCluster\n", "kind: KubeadmControlPlane\n", f"name: {name}-cp")
+        made = [
+            part.replace("metadata: {", of_c1, 1)
+            for part in manifests.cluster(name).split("---\n")
+            if "kind: Cluster\n" not in part and any(kind in part for kind in kinds)
+        ]
+        return [manifests.NAMESPACE.replace("team-a", f"team-a-{name}"), *made]
 
     def put(self) -> None:
         self.lab.write("clusters/c1.yaml", self.files())
