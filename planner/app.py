@@ -213,7 +213,7 @@ class _Application:
             )
             return self._execute(lock, secrets, {}, frozenset())
         finally:
-            lock.release()
+            self._release(lock)
 
     def resume(self) -> events.RunFinished:
         """Go on with what the journal says."""
@@ -223,7 +223,7 @@ class _Application:
             before, open_intents = self._journalled()
             return self._execute(lock, secrets, before, open_intents)
         finally:
-            lock.release()
+            self._release(lock)
 
     def _journalled(self) -> tuple[dict[ActionId, Written], frozenset[ActionId]]:
         by_key = {action_key(c.action): c.action for c in self.plan.writes}
@@ -242,6 +242,11 @@ class _Application:
         return done, frozenset(intents - done.keys())
 
     # ------------------------------------------------------------------ around the run
+
+    def _release(self, lock: FleetLock) -> None:
+        for problem in lock.release():
+            way_out = f"once it is over, clusterform state unlock {self.run}"
+            self.emit(events.Noted(message=f"{problem}; {way_out}"))
 
     def _secrets(self) -> dict[SecretRef, str]:
         """Every secret value, resolved before the first write (semantics 29)."""

@@ -7,7 +7,6 @@ written with the epoch that is current (docs/semantics.md 28).
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -246,11 +245,15 @@ class FleetLock:
         """A write may start anywhere in the fleet."""
         return all(lock.holds() for lock in self._locks.values())
 
-    def release(self) -> None:
-        """Give all back. One that cannot be reached runs out; what the run did is not hidden."""
-        for lock in self._locks.values():
-            with contextlib.suppress(ClusterformError):
+    def release(self) -> list[str]:
+        """Give all back; returns what went wrong, so that it does not hide what the run did."""
+        problems = []
+        for name, lock in self._locks.items():
+            try:
                 lock.release()
+            except ClusterformError as error:
+                problems.append(f"the lock in {name} could not be given back: {error.brief}")
+        return problems
 
     def epoch(self, management: str) -> int:
         """The fencing number of one management cluster's records."""
