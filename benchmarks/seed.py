@@ -87,7 +87,7 @@ def _copy_records(
             key = (fresh.id.kind, fresh.id.namespace, fresh.id.name)
             records[fresh.id] = msgspec.structs.replace(fresh, uid=uids[key])
     epoch = heads[_MANAGEMENT_CLUSTER].epoch
-    workspace.record_store(_MANAGEMENT_CLUSTER).write(records, epoch=epoch)
+    workspace.record_store(_MANAGEMENT_CLUSTER).write(records, epoch=epoch + 1)
 
 
 # ---------------------------------------------------------------- machines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from planner.apply import Run, Settings, action_key
 from planner.approval import check as check_approval
 from planner.changes import ActionId, Change, MustBe, Plan, Verb
 from planner.facts import FactReader
+from planner.holder import fleet_lock, lease_seconds
 from planner.outcome import body_digest
 from planner.plan import Inputs, Options, make_plan
 from planner.planfile import Envelope
@@ -28,14 +29,15 @@ from providers.kube.client import KubeClient
 from state.errors import ClusterformError
 from state.journal import Run as JournalRun
 from state.live import Present
-from state.lock import LEASE_SECONDS, FleetLock, LeaseLock
+from state.lock import FleetLock
 from state.recorded import Recorded, Records
-from state.records import RunSummary
+from state.records import Head, RunSummary
 from state.resource import ResourceId, SecretRef
+from state.store import Moved
 
 TOOL = f"clusterform {VERSION}"
-LEASE_VARIABLE = "CLUSTERFORM_LEASE_SECONDS"
-"""Environment variable: the length of the lock's lease, 2 to 3600 seconds (default 60)."""
+CLAIMS = 5
+"""Times that a run takes up the records before it gives way to whoever keeps writing them."""
 
 
 def plan(workspace: Workspace, options: Options | None = None) -> Plan:
@@ -212,7 +214,7 @@ class _Application:
             )
             return self._execute(lock, secrets, {}, frozenset())
         finally:
-            lock.release()
+            self._release(lock)
 
     def resume(self) -> events.RunFinished:
         """Go on with what the journal says."""
@@ -222,7 +224,7 @@ class _Application:
             before, open_intents = self._journalled()
             return self._execute(lock, secrets, before, open_intents)
         finally:
-            lock.release()
+            self._release(lock)
 
     def _journalled(self) -> tuple[dict[ActionId, Written], frozenset[ActionId]]:
         by_key = {action_key(c.action): c.action for c in self.plan.writes}
@@ -242,6 +244,11 @@ class _Application:
 
     # ------------------------------------------------------------------ around the run
 
+    def _release(self, lock: FleetLock) -> None:
+        for problem in lock.release():
+            way_out = f"once it is over, clusterform state unlock {self.run}"
+            self.emit(events.Noted(message=f"{problem}; {way_out}"))
+
     def _secrets(self) -> dict[SecretRef, str]:
         """Every secret value, resolved before the first write (semantics 29)."""
         refs = {ref for c in self.plan.writes for _, ref in c.secrets}
@@ -249,7 +256,7 @@ class _Application:
 
     def _acquire(self) -> FleetLock:
         """The lock of the fleet, on all of its management clusters."""
-        lock = fleet_lock(self.workspace, self.run, f"pid {os.getpid()}", seconds=_lease_seconds())
+        lock = fleet_lock(self.workspace, self.run, f"pid {os.getpid()}", seconds=lease_seconds())
         lock.acquire(wait=self.options.lock_timeout, sleep=self.workspace.ids.sleep)
         self.workspace.kube.guard(lock.holds)
         return lock
@@ -263,9 +270,7 @@ class _Application:
     ) -> events.RunFinished:
         ids = self.workspace.ids
         started = ids.wall()
-        _, records = self.workspace.records()
-        records = self._grown(records)
-        self._write_records(records, lock, None)
+        records = self._claim(lock)
         run = Run(
             run=self.run,
             plan=self.plan,
@@ -282,6 +287,7 @@ class _Application:
                 self._lookup,
                 ids.steady,
                 self._removed(),
+                self.workspace.kube.refused_watches,
             ),
             journal=self.workspace.journal,
             lock=lock,
@@ -361,6 +367,22 @@ class _Application:
 
     # ------------------------------------------------------------------ records
 
+    def _claim(self, lock: FleetLock) -> Records:
+        """The records, grown and written under this run's epoch: earlier holders are fenced off.
+
+        One that woke up late may have written between the read and the swap; then what it left is
+        read again, so nothing that it recorded is lost.
+        """
+        for _ in range(CLAIMS):
+            heads, records = self.workspace.records()
+            grown = self._grown(records)
+            try:
+                self._write_records(grown, lock, None, heads)
+            except Moved:
+                continue
+            return grown
+        raise ClusterformError("lock-lost", f"the records were changed {CLAIMS} times by others")
+
     def _grown(self, records: Records) -> Records:
         """With everything that this run may create: a crash orphans nothing."""
         grown = dict(records)
@@ -406,49 +428,23 @@ class _Application:
             at=self.workspace.ids.wall(),
         )
 
-    def _write_records(self, records: Records, lock: FleetLock, run: RunSummary | None) -> None:
+    def _write_records(
+        self,
+        records: Records,
+        lock: FleetLock,
+        summary: RunSummary | None,
+        heads: Mapping[str, Head] | None = None,
+    ) -> None:
         for management in self.workspace.managements():
             mine = {i: r for i, r in records.items() if i.cluster.partition("/")[0] == management}
-            store = self.workspace.record_store(management)
-            store.write(mine, epoch=lock.epoch(management), run=run)
-
-
-def fleet_lock(
-    workspace: Workspace, run: str, process: str, *, seconds: int = LEASE_SECONDS
-) -> FleetLock:
-    """The lock of a fleet, not yet taken. `process` tells holders of one user apart."""
-    who = workspace.ids.who
-    return FleetLock(
-        {
-            management: LeaseLock(
-                workspace.store(management),
-                workspace.fleet_name,
-                f"{who} {process}",
-                run,
-                workspace.lock_clock(),
-                seconds,
-                alive=lambda holder: _alive(holder, workspace.ids.host),
-                last_epoch=workspace.record_store(management).epoch,
+            store = self.workspace.record_store(management, lock.holds)
+            store.write(
+                mine,
+                epoch=lock.epoch(management),
+                by=self.run,
+                base=heads[management] if heads else None,
+                run=summary,
             )
-            for management in workspace.managements()
-        }
-    )
-
-
-def _alive(holder: str, host: str) -> bool:
-    """A holder on this machine is dead when its process is; elsewhere nobody can tell."""
-    user, _, pid = holder.partition(" pid ")
-    if not user.endswith(f"@{host}") or not pid.isdigit():
-        return True
-    if int(pid) == os.getpid():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _went_with(recorded: Recorded, gone: set[str]) -> bool:
@@ -468,12 +464,3 @@ def _outcome(finished: events.RunFinished) -> str:
     if finished.count("failed") or finished.count("skipped") or finished.unsettled:
         return "partial" if finished.count("done") else "failed"
     return "done"
-
-
-def _lease_seconds() -> int:
-    text = os.environ.get(LEASE_VARIABLE, "")
-    if not text:
-        return LEASE_SECONDS
-    if text.isdigit() and 2 <= int(text) <= 3600:
-        return int(text)
-    raise ClusterformError("bad-setting", f"{LEASE_VARIABLE} must be 2 to 3600 seconds")

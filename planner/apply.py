@@ -131,6 +131,7 @@ class Run:
                 self._tasks.put(None)
             for thread in threads:
                 thread.join()
+        self._note()
         return self._report(self._steady() - started)
 
     # ------------------------------------------------------------------ the loop
@@ -248,6 +249,11 @@ class Run:
                 self._follow(self._schedule.reached(wait))
             else:
                 self._miss(wait, state.message)
+        self._note()
+
+    def _note(self) -> None:
+        for message in self._waiter.notes():
+            self._emit(events.Noted(message=message))
 
     def _miss(self, wait: Wait, message: str) -> None:
         resource, milestone = wait

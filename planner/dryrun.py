@@ -44,6 +44,11 @@ class DryRunner:
         self._definitions = Definitions(client, scopes)
         self._forbidden: dict[tuple[str, GroupKind, str], str] = {}
 
+    @property
+    def forbidden(self) -> set[tuple[str, GroupKind]]:
+        """(cluster, kind) of everything that this identity may not dry-run."""
+        return {(cluster, kind) for cluster, kind, _ in self._forbidden}
+
     def __call__(
         self, resource: Resource, full: JsonObject, live: Present
     ) -> Present | NoDryRun | Denied:

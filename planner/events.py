@@ -63,6 +63,12 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True, tag="reached"):
     milestone: str
 
 
+class Noted(msgspec.Struct, frozen=True, kw_only=True, tag="noted"):
+    """Something about the run as a whole, said once: it goes on, but not as well as it could."""
+
+    message: str
+
+
 class Interrupted(msgspec.Struct, frozen=True, kw_only=True, tag="interrupted"):
     """Nothing new starts; writes in flight are finished and recorded."""
 
@@ -107,6 +113,7 @@ Event = (
     | Skipped
     | Waiting
     | Reached
+    | Noted
     | Interrupted
     | LockLost
     | RunFinished

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from planner import classes, digests, edges, held, named, policy
+from planner import classes, digests, edges, held, named, policy, rights
 from planner.changes import (
     Basis,
     Change,
@@ -105,6 +105,9 @@ class _Planning:
         self.out = Outcome()
         self.noops = NoOps(inputs.cache, ask=self.options.refresh != "full")
         self.facts = FactReader(self.reader.client)
+        self.dry_run = DryRunner(
+            self.reader.client, self.scopes, refresh=self.options.refresh, noops=self.noops
+        )
         self.asked: set[ResourceId] = set()
         """What may be removed because it was named on the command line."""
 
@@ -237,9 +240,6 @@ class _Planning:
             unwanted.decide(id_, unit_of.get(id_, id_.cluster), self.out)
 
     def _context(self) -> Context:
-        runner = DryRunner(
-            self.reader.client, self.scopes, refresh=self.options.refresh, noops=self.noops
-        )
         records = self.inputs.records
         return Context(
             fleet=self.fleet.name,
@@ -249,7 +249,7 @@ class _Planning:
             scopes=self.scopes,
             comparer=Comparer(
                 ignore=self.fleet.ignore,
-                dry_run=runner,
+                dry_run=self.dry_run,
                 recorded_leaf=lambda id_: records[id_].leaves if id_ in records else {},
                 line_of=self.inputs.line_of,
                 always=self.options.refresh == "full",
@@ -351,12 +351,19 @@ class _Planning:
             changes, graph, cleared = cut(
                 changes, graph, cleared, physical, self.targets, self.options.excludes
             )
-        findings = (*rendered.findings, *self._loading_findings(), *self.out.findings)
+        basis = self._basis(changes)
+        findings = (
+            *rendered.findings,
+            *self._loading_findings(),
+            *self.out.findings,
+            *rights.no_dry_run(self.dry_run.forbidden),
+            *rights.unidentified(basis.clusters),
+        )
         unit_list = digests.units(changes, cleared, graph, self._incomplete())
         return Plan(
             format_version=FORMAT_VERSION,
             mode=self.options.mode,
-            basis=self._basis(changes),
+            basis=basis,
             units=unit_list,
             changes=changes,
             graph=graph,

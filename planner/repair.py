@@ -6,8 +6,8 @@ deletes ordered and drift precise. Rebuilding loses nothing that a plan depends 
 
 from __future__ import annotations
 
-from planner.app import fleet_lock
 from planner.decide import Seen
+from planner.holder import fleet_lock
 from planner.refresh import Reader
 from planner.render import Scopes, declared_kinds
 from planner.resolve import FLEET_LABEL, TEMPLATE_LABEL
@@ -45,13 +45,15 @@ def rebuild(workspace: Workspace) -> int:
     objects would be forgotten.
     """
     ids = workspace.ids
-    lock = fleet_lock(workspace, ids.run_id(), "state rebuild")
+    run = ids.run_id()
+    lock = fleet_lock(workspace, run, "state rebuild")
     lock.acquire(wait=0, sleep=ids.sleep)
     try:
         records = _from_live(workspace)
         for name in workspace.managements():
             mine = {i: r for i, r in records.items() if i.cluster.partition("/")[0] == name}
-            workspace.record_store(name).write(mine, epoch=lock.epoch(name), anew=True)
+            store = workspace.record_store(name)
+            store.write(mine, epoch=lock.epoch(name), by=run, anew=True)
     finally:
         lock.release()
     return len(records)
@@ -60,12 +62,14 @@ def rebuild(workspace: Workspace) -> int:
 def _from_live(workspace: Workspace) -> Records:
     reader = _read_everything(workspace)
     live = reader.live
-    unreadable = [*live.unreadable.values(), *live.closed.values()]
+    unreadable = [f"{k.kind} in {c}: {why}" for (c, k), why in live.unreadable.items()]
+    unreadable += [f"{cluster}: {why}" for cluster, why in live.closed.items()]
     if unreadable:
         raise ClusterformError(
             "unreadable",
             "not everything could be read, and what is not seen would be forgotten",
-            detail="\n".join(sorted(set(unreadable))[:10]),
+            detail="\n".join(sorted(unreadable)[:10]),
+            hint="a rebuild needs the right to list every kind; nothing was changed",
         )
     fleet = workspace.fleet_name
     mine = [p for p in live.objects.values() if seen(p, fleet) is Seen.OURS]

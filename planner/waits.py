@@ -46,17 +46,20 @@ class Waiter:
         lookup: Lookup,
         steady: Callable[[], float],
         removed: Mapping[ResourceId, str],
+        refused: Callable[[], Iterable[tuple[str, str]]] = tuple,
     ) -> None:
         """`removed`: uid of each object that the plan deletes; a successor is not that object.
 
         `glance` gives clients whose answers may be a moment old: they say when to look, and what
-        settles a wait is read through `api`.
+        settles a wait is read through `api`. `refused`: (cluster, kind) that may not be watched.
         """
         self._api = api
         self._glance = glance
         self._lookup = lookup
         self._steady = steady
         self._removed = removed
+        self._refused = refused
+        self._told: set[tuple[str, str]] = set()
         self._pending: dict[Wait, Pending] = {}
 
     def add(self, wait: Wait) -> None:
@@ -66,6 +69,15 @@ class Waiter:
     def clear(self) -> None:
         """Give up all waits."""
         self._pending.clear()
+
+    def notes(self) -> Iterable[str]:
+        """What has to be said of the waits as a whole, each only once."""
+        for cluster, kind in sorted(set(self._refused()) - self._told):
+            self._told.add((cluster, kind))
+            yield (
+                f"no right to watch {kind} in {cluster}: each one that is awaited is read again and"
+                " again instead (docs/rbac/apply.yaml)"
+            )
 
     def __len__(self) -> int:
         return len(self._pending)

@@ -221,9 +221,11 @@ class Workspace:
         """clusterform's own objects in a management cluster."""
         return KubeStore(self.api(management))
 
-    def record_store(self, management: str) -> RecordStore:
-        """The fleet's records in a management cluster."""
-        return RecordStore(self.store(management), self.fleet_name)
+    def record_store(
+        self, management: str, may_write: Callable[[], bool] = lambda: True
+    ) -> RecordStore:
+        """The fleet's records in a management cluster; `may_write`: while a lock holds."""
+        return RecordStore(self.store(management), self.fleet_name, may_write)
 
     def records(self) -> tuple[dict[str, Head], Records]:
         """Heads by management cluster, and all records."""

@@ -18,6 +18,7 @@ from state.store import NAMESPACE, Moved, ObjectStore
 
 LEASE_SECONDS = 60
 """How long a lock holds without renewal."""
+_UNLOCKING = "somebody who unlocks it"
 MARGIN = 1 / 3
 """The part of the lease that is left unused: requests in flight, clocks that differ in rate."""
 
@@ -57,10 +58,13 @@ class LeaseLock:
         seconds: int = LEASE_SECONDS,
         alive: Callable[[str], bool] = lambda holder: bool(holder),
         last_epoch: Callable[[], int] = lambda: 0,
+        fence: Callable[[int], None] = lambda _: None,
     ) -> None:
         """`alive`: whether the holder of that name may still be running, as far as is known.
 
         `last_epoch`: of the records; asked when the Lease is gone, so that epochs never go back.
+        `fence`: makes the records refuse every earlier epoch; asked before this one begins, where
+        a holder that did not release the lock may wake up again.
         """
         self._store = store
         self._name = lease_name(fleet)
@@ -70,6 +74,7 @@ class LeaseLock:
         self._seconds = seconds
         self._alive = alive
         self._last_epoch = last_epoch
+        self._fence = fence
         self._lease: JsonObject | None = None
         self._deadline = 0.0
         self.epoch = 0
@@ -92,23 +97,44 @@ class LeaseLock:
 
     def _try(self) -> LockInfo | None:
         """None when taken, else who holds it."""
-        started = self._clock.steady()
+        while True:
+            started = self._clock.steady()
+            lease = self._store.read("Lease", self._name)
+            found = info(lease)
+            if found is not None and found.holder and not self._may_take(found):
+                return found
+            epoch = (found.epoch if found else self._last_epoch()) + 1
+            try:
+                if lease is not None and found is not None and found.holder:
+                    lease = self._store.replace(self._body(lease, found.epoch))
+                    self._fence(epoch)
+                body = self._body(lease, epoch)
+                written = self._store.replace(body) if lease else self._store.create(body)
+            except Moved:
+                continue  # somebody was faster; if they hold it, the next look says so
+            except ClusterformError as error:
+                if error.code != "api-ambiguous":
+                    raise
+                self.epoch = epoch
+                landed = self._mine()
+                if landed is None:
+                    raise
+                written = landed
+            self._lease, self.epoch = written, epoch
+            self._deadline = started + self._seconds * (1 - MARGIN)
+            return None
+
+    def _mine(self) -> JsonObject | None:
+        """The live Lease, if it is still ours in this very epoch.
+
+        A write of ours may have landed without an answer; then its resourceVersion is not known.
+        """
         lease = self._store.read("Lease", self._name)
         found = info(lease)
-        if found is not None and found.holder and not self._may_take(found):
-            return found
-        epoch = (found.epoch if found else self._last_epoch()) + 1
-        body = self._body(lease, epoch)
-        try:
-            written = self._store.replace(body) if lease else self._store.create(body)
-        except Moved:
-            now = info(self._store.read("Lease", self._name))
-            if now is not None and now.holder:
-                return now
-            return self._try()
-        self._lease, self.epoch = written, epoch
-        self._deadline = started + self._seconds * (1 - MARGIN)
-        return None
+        if found is None:
+            return None
+        ours = (self._holder, self._run, self.epoch)
+        return lease if (found.holder, found.run, found.epoch) == ours else None
 
     def _may_take(self, found: LockInfo) -> bool:
         """A run that comes back takes its own lock, but never from a process that still runs."""
@@ -141,15 +167,29 @@ class LeaseLock:
         if self._lease is None:
             return False
         started = self._clock.steady()
-        spec = {**self._lease["spec"], "renewTime": _timestamp(self._clock.wall())}
         try:
-            self._lease = self._store.replace({**self._lease, "spec": spec})
+            self._lease = self._renewed(self._lease)
         except Moved:
             self._lease = None
             self._deadline = 0.0
             return False
         self._deadline = started + self._seconds * (1 - MARGIN)
         return True
+
+    def _renewed(self, lease: JsonObject) -> JsonObject:
+        """The Lease with a new time; raises `Moved` if it is not ours any more.
+
+        A renewal whose answer was lost makes ours the newer one, so that a stale resourceVersion
+        alone does not mean that the lock is lost.
+        """
+        spec = {**lease["spec"], "renewTime": _timestamp(self._clock.wall())}
+        try:
+            return self._store.replace({**lease, "spec": spec})
+        except Moved:
+            mine = self._mine()
+            if mine is None:
+                raise
+        return self._store.replace({**mine, "spec": spec})
 
     def holds(self) -> bool:
         """A write may start: the lock cannot have gone to anybody else yet."""
@@ -159,12 +199,18 @@ class LeaseLock:
         """Give the lock back; the epoch stays, so that the next holder's is higher."""
         if self._lease is None:
             return
-        spec = {**self._lease["spec"], "holderIdentity": ""}
         lease, self._lease = self._lease, None
-        try:
-            self._store.replace({**lease, "spec": spec})
-        except Moved:
-            return  # somebody broke it: it is theirs now
+        for _ in range(2):
+            spec = {**lease["spec"], "holderIdentity": ""}
+            try:
+                self._store.replace({**lease, "spec": spec})
+            except Moved:
+                mine = self._mine()
+                if mine is None:
+                    return  # somebody broke it: it is theirs now
+                lease = mine
+            else:
+                return
 
     @property
     def seconds(self) -> int:
@@ -199,10 +245,15 @@ class FleetLock:
         """A write may start anywhere in the fleet."""
         return all(lock.holds() for lock in self._locks.values())
 
-    def release(self) -> None:
-        """Give all back."""
-        for lock in self._locks.values():
-            lock.release()
+    def release(self) -> list[str]:
+        """Give all back; returns what went wrong, so that it does not hide what the run did."""
+        problems = []
+        for name, lock in self._locks.items():
+            try:
+                lock.release()
+            except ClusterformError as error:
+                problems.append(f"the lock in {name} could not be given back: {error.brief}")
+        return problems
 
     def epoch(self, management: str) -> int:
         """The fencing number of one management cluster's records."""
@@ -244,8 +295,15 @@ def read(store: ObjectStore, fleet: str) -> LockInfo | None:
     return found if found and found.holder else None
 
 
-def unlock(store: ObjectStore, fleet: str, run: str) -> LockInfo:
-    """Break the lock of a given run; raises if it is not the one that is held."""
+def unlock(
+    store: ObjectStore, fleet: str, run: str, fence: Callable[[int], None] = lambda _: None
+) -> LockInfo:
+    """Break the lock of a given run; raises if it is not the one that is held.
+
+    In three steps, so that no record of the broken epoch is written once a later one has begun:
+    the Lease changes hands, the records refuse the old epoch (`fence`), the next epoch is free.
+    Cut off in between, the lock is still held under the same run and can be broken again.
+    """
     lease = store.read("Lease", lease_name(fleet))
     found = info(lease)
     if lease is None or found is None or not found.holder:
@@ -257,7 +315,10 @@ def unlock(store: ObjectStore, fleet: str, run: str) -> LockInfo:
             hint=f"to break that one: clusterform state unlock {found.run}",
         )
     try:
-        store.replace({**lease, "spec": {**lease["spec"], "holderIdentity": ""}})
+        taken = store.replace({**lease, "spec": {**lease["spec"], "holderIdentity": _UNLOCKING}})
+        fence(found.epoch + 1)
+        free = {**taken["spec"], "holderIdentity": "", "leaseTransitions": found.epoch + 1}
+        store.replace({**taken, "spec": free})
     except Moved:
         raise ClusterformError(
             "refused", "the lock was renewed just now: its holder is alive"

@@ -36,3 +36,7 @@ class ObjectStore(Protocol):
     def remove(self, body: JsonObject) -> None:
         """Delete this very object; gone already is fine."""
         ...
+
+    def labelled(self, kind: str, label: str, value: str) -> list[JsonObject]:
+        """The objects in `NAMESPACE` that carry a label; raises if they cannot be listed."""
+        ...

@@ -91,6 +91,7 @@ def unlock(settings: Global, run: str) -> int:
     """Break the lock of a run that is dead. Its writes are refused from then on."""
     workspace = settings.workspace()
     for management in workspace.managements():
-        broken = lock.unlock(workspace.store(management), workspace.fleet_name, run)
+        store, fence = workspace.store(management), workspace.record_store(management).fence
+        broken = lock.unlock(store, workspace.fleet_name, run, fence)
         click.echo(f"unlocked {management}: {broken.holder} held it, epoch {broken.epoch}")
     return Exit.OK

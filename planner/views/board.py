@@ -48,6 +48,8 @@ class Board:
                 self.waiting[resource, milestone] = message
             case events.Reached(resource=resource, milestone=milestone):
                 self.waiting.pop((resource, milestone), None)
+            case events.Noted(message=message):
+                self.failures.append(clean(message))
             case events.Interrupted():
                 self.stopping = "Stopping: the writes in flight are finished. Ctrl-C again leaves."
             case events.LockLost():
@@ -102,6 +104,8 @@ def event_text(event: events.Event) -> str:
             return f"⋯ {clean(resource)}: {clean(message or 'waiting for ' + milestone)}"
         case events.Reached(resource=resource, milestone=milestone):
             return f"✔ {clean(resource)}: {milestone_words(Milestone(name=milestone))}"
+        case events.Noted(message=message):
+            return f"! {clean(message)}"
         case events.Interrupted():
             return "stopping: nothing new starts, writes in flight are finished"
         case events.LockLost():

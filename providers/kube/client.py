@@ -31,6 +31,7 @@ from state.resource import GroupKind, JsonObject, ResourceId, canonical, split_a
 PAGE = 5000
 """Objects a LIST page: one round trip for most kinds, bounded memory for the rest."""
 _LIST_RESTARTS = 3
+_READABLE = ("list",)
 _NEVER_CURRENT = "1"
 """A resourceVersion that no object has: an apply that carries it can only create."""
 
@@ -165,7 +166,10 @@ class KubeClient:
             return Unreadable(id_, error.brief, str(id_))
 
     def served(self, version: str) -> dict[str, Served]:
-        """Kinds of one API version by discovery; empty when the server does not serve it."""
+        """Kinds of one API version by discovery; empty when the server does not serve it.
+
+        What cannot be listed is no kind of objects: reviews and bindings are answers to a POST.
+        """
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         try:
             answer = self._read(Request(method="GET", path=root))
@@ -177,7 +181,7 @@ class KubeClient:
         return {
             r["kind"]: Served(r["name"], bool(r["namespaced"]))
             for r in resources
-            if "/" not in r["name"]
+            if "/" not in r["name"] and "list" in (r.get("verbs") or _READABLE)
         }
 
     def find(self, kind: GroupKind) -> tuple[str, Served] | None:

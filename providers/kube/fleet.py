@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -75,6 +75,11 @@ class Fleet:
         if found is None:
             found = self._watched[cluster] = WatchedClient(direct)
         return found
+
+    def refused_watches(self) -> Iterator[tuple[str, str]]:
+        """(cluster, kind) of everything that this identity may read but not watch."""
+        for cluster, client in self._watched.items():
+            yield from ((cluster, kind) for kind in client.refused)
 
     def end_watches(self) -> None:
         """No more looks: the run is over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from providers.builtin import KINDS, Served
 from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
+from state.errors import ClusterformError
 from state.live import Absent, Present
 from state.resource import GroupKind, JsonObject, ResourceId
 from state.store import NAMESPACE, Moved
@@ -27,7 +28,13 @@ class KubeStore:
             return found.body
         if isinstance(found, Absent):
             return None
-        raise ApiError("api-unavailable", f"{kind} {NAMESPACE}/{name}: {found.reason}")
+        raise ClusterformError(
+            "unreadable",
+            f"clusterform's own state in {self._client.cluster} cannot be read",
+            detail=found.reason,
+            hint="its rights are in docs/rbac: get on ConfigMaps and Leases in " + NAMESPACE,
+            where=f"{kind} {NAMESPACE}/{name}",
+        )
 
     def create(self, body: JsonObject) -> JsonObject:
         """Create, with the namespace if it is missing."""
@@ -72,6 +79,14 @@ class KubeStore:
         except ApiError as error:
             if error.code not in ("api-not-found", "api-stale"):
                 raise
+
+    def labelled(self, kind: str, label: str, value: str) -> list[JsonObject]:
+        """All with that label; one page that fails is an error, never a shorter list."""
+        version = _VERSIONS[kind]
+        found = self._client.objects(
+            version, kind, _served(kind), namespace=NAMESPACE, selector=f"{label}={value}"
+        )
+        return [{**p.body, "apiVersion": version, "kind": kind} for p in found]
 
 
 def _served(kind: str) -> Served:

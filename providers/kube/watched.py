@@ -47,6 +47,8 @@ class _Watch:
         self._of_cluster: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._first = threading.Event()
         self._stopped = False
+        self.refused = False
+        """This identity may not list or watch here; it stays so."""
         self.current = False
         """The list is complete and the watch on it stands."""
         self._thread = threading.Thread(
@@ -87,6 +89,7 @@ class _Watch:
                 self.current = False
                 self._first.set()
                 if isinstance(error, ApiError) and error.code in _FOR_GOOD:
+                    self.refused = error.code == "api-forbidden"
                     return
                 self._sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
@@ -152,6 +155,11 @@ class WatchedClient(KubeClient):
         super().__init__(client.cluster, client.transport, client.sleep)
         self._direct = client
         self._watches: dict[tuple[str, str, str], _Watch] = {}
+
+    @property
+    def refused(self) -> set[str]:
+        """Kinds that this identity may not watch."""
+        return {kind for (_, kind, _), watch in self._watches.items() if watch.refused}
 
     def close(self) -> None:
         """End all watches."""
