@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from planner.ssa import peoples_tool, same
-from state.fields import MANAGER, Trie, item_key, own_entry, owns, sent_paths, trie, value_at
+from state.fields import MANAGER, Trie, item_key, own_entry, sent_paths, trie, value_at
 from state.live import ManagerEntry, Present
-from state.resource import JsonObject
+from state.resource import FieldPath, JsonObject
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CLIENT_SIDE = "kubectl-client-side-apply"
@@ -43,7 +43,7 @@ def leftovers(body: JsonObject, live: Present) -> tuple[str, ...]:
         for path in sent_paths(body, live)
         if same(value_at(body, path), value_at(live.body, path))
     ]
-    found = {e.manager for e in others if any(_holds(trie(e), path) for path in paths)}
+    found = {e.manager for e in others if any(_holds(live, trie(e), path) for path in paths)}
     return tuple(sorted(found))
 
 
@@ -53,8 +53,31 @@ def _is_settled(entry: ManagerEntry) -> bool:
     return entry.subresource != "status" and settled(entry.manager)
 
 
-def _holds(fields: Trie, path: tuple[str, ...]) -> bool:
-    return bool(fields) and owns(fields, path)
+def _holds(live: Present, fields: Trie, path: FieldPath) -> bool:
+    """The field itself, or an atomic value around it.
+
+    Owning that a map is there is no hold on what is in it. It is written like an atomic value, so
+    another manager's fields below it tell the two apart.
+    """
+    node = fields
+    for depth, element in enumerate(path, start=1):
+        below = _same_element(node, element)
+        if below is None:
+            return False
+        if not below:
+            return depth == len(path) or not _granular(live, path[:depth])
+        node = below
+    return True
+
+
+def _granular(live: Present, path: FieldPath) -> bool:
+    for entry in live.managers:
+        node: Trie | None = trie(entry)
+        for element in path:
+            node = _same_element(node, element) if node is not None else None
+        if node is not None and any(key != "." for key in node):
+            return True
+    return False
 
 
 def without(live: Present, managers: tuple[str, ...]) -> list[JsonObject] | None:

@@ -60,6 +60,15 @@ BOTH = {"f:data": {".": {}, "f:a": {}, "f:b": {}}}
         pytest.param([entry("helm", BOTH)], ("helm",), id="a deployer"),
         pytest.param([entry("manager", BOTH)], (), id="a controller keeps what it has"),
         pytest.param([entry("kubectl", BOTH, subresource="status")], (), id="status"),
+        pytest.param(
+            [entry("kubectl", {"f:data": {".": {}}})], (), id="only that the map is there"
+        ),
+        pytest.param([entry("kubectl", {"f:data": {}})], ("kubectl",), id="the map as one value"),
+        pytest.param(
+            [entry("clusterform", OURS, "Apply"), entry("kubectl", {"f:data": {}})],
+            (),
+            id="only that the map is there, written short",
+        ),
         pytest.param([entry("kubectl", {"f:data": {"f:b": {}}})], (), id="other fields"),
         pytest.param([entry("clusterform", OURS, "Apply")], (), id="ourselves"),
         pytest.param([entry("clusterform", OURS)], ("clusterform",), id="ourselves by update"),
