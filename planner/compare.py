@@ -41,7 +41,7 @@ class NoDryRun(msgspec.Struct, frozen=True):
 
     reason: str
     by_design: bool = False
-    """Nobody tried: a reader knows why, and need not be told with every change."""
+    """A reader knows why, or is told once for all: not with every change."""
 
 
 class Denied(msgspec.Struct, frozen=True):

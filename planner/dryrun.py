@@ -95,7 +95,7 @@ class DryRunner:
         id_ = resource.id
         known = self._forbidden.get((id_.cluster, id_.group_kind, id_.namespace))
         if known:
-            return NoDryRun(known)
+            return NoDryRun(known, by_design=True)
         client, served = self._client(id_.cluster), self._scopes.get(id_.cluster, id_.group_kind)
         if client is None or served is None:
             return NoDryRun("its cluster cannot be reached")
@@ -110,7 +110,7 @@ class DryRunner:
         id_ = resource.id
         if error.code == "api-forbidden" and "admission webhook" not in error.brief:
             self._forbidden[id_.cluster, id_.group_kind, id_.namespace] = error.brief
-            return NoDryRun(error.brief)
+            return NoDryRun(error.brief, by_design=True)  # said once (planner.rights)
         if error.code in ("api-invalid", "api-forbidden"):
             if "does not support dry run" in error.brief:
                 return NoDryRun(error.brief)

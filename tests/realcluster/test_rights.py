@@ -347,10 +347,10 @@ def test_with_the_plan_role_everything_is_planned_and_said_to_be_static_once(
     assert f"static {len([c for c in plan.changes if c.confidence is Confidence.STATIC])}" in said
 
 
-def test_what_only_a_dry_run_could_clear_is_static_and_in_the_same_digest(
+def test_what_the_kinds_shape_settles_needs_no_right_to_dry_run(
     world: World, tier: Callable[[str], Tier]
 ) -> None:
-    """Git says an empty list more than what was applied; only a server knows that it drops it."""
+    """Git says an empty list more than what was applied, and the server drops it."""
     world.turn = 0
     world.put()
     world.lab.edit("clusters/c1.yaml", (':1.0"}', ':1.0", ports: []}'))
@@ -361,11 +361,8 @@ def test_what_only_a_dry_run_could_clear_is_static_and_in_the_same_digest(
     tier("plan")
     plan = world.plan()
     assert isinstance(plan, Plan)
-    found = [(c.id.kind, c.confidence) for c in plan.changes]
-    assert found == [("DaemonSet", Confidence.STATIC)] * 2
+    assert plan.changes == ()
     assert (plan.complete, plan.digest) == (True, exact.digest)
-    said = plan_text(plan, verbose=False, color=False)
-    assert ("static 2 · unproven 0" in said, said.count("no right to dry-run")) == (True, 1), said
 
 
 def test_with_the_dry_run_role_the_plan_is_exact(world: World, tier: Callable[[str], Tier]) -> None:
