@@ -7,11 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from providers.kube.api import JSON, Request, TransportError
+from providers.builtin import Served
+from providers.kube import client as clients
+from providers.kube.api import JSON, Request, Response, TransportError
+from providers.kube.client import KubeClient
 from providers.kube.http import from_context
 from tests.realcluster.lab import transport_of
 from tests.realcluster.server import ROOT, ControlPlane
@@ -73,11 +79,8 @@ def test_a_server_that_shows_another_certificate_gets_nothing(
 def test_a_list_of_many_pages_is_whole(
     plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from providers.builtin import Served
-    from providers.kube import client as clients
-
     monkeypatch.setattr(clients, "PAGE", 2)
-    client = clients.KubeClient("m", transport_of(plane), time.sleep)
+    client = KubeClient("m", transport_of(plane), time.sleep)
     roles = Served("clusterroles", False)
     version = "rbac.authorization.k8s.io/v1"
     pages = [o.id.name for o in client.objects(version, "ClusterRole", roles)]
@@ -124,3 +127,38 @@ def _with(folder: Path) -> list[int]:
             if str(folder).encode() in line:
                 found.append(int(entry.name))
     return found
+
+
+def test_a_server_with_too_much_to_do_is_waited_for(own_plane: Callable[..., ControlPlane]) -> None:
+    """It answers 429 as text with Retry-After; every request is carried out in the end."""
+    busy = own_plane(
+        "--max-requests-inflight=1",
+        "--max-mutating-requests-inflight=1",
+        "--enable-priority-and-fairness=false",
+        controllers=False,
+    )
+    transport = transport_of(busy)
+    client = KubeClient("m", transport, time.sleep)
+    statuses: Counter[int] = Counter()
+
+    class Counting:
+        def request(self, request: Request) -> Response:
+            answer = transport.request(request)
+            statuses[answer.status] += 1
+            return answer
+
+        def watch(self, request: Request, *, timeout: float) -> Iterator[bytes]:
+            return transport.watch(request, timeout=timeout)
+
+    client.transport = Counting()
+    roles = Served("clusterroles", False)
+
+    def look(_: int) -> int:
+        found = client.objects("rbac.authorization.k8s.io/v1", "ClusterRole", roles)
+        return len(list(found))
+
+    with ThreadPoolExecutor(6) as pool:
+        seen = set(pool.map(look, range(60)))
+    assert len(seen) == 1
+    assert statuses[200] == 60
+    print(f"429 answers waited out: {statuses[429]}")

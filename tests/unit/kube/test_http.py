@@ -215,3 +215,20 @@ def test_a_workload_certificate_that_is_none_is_refused() -> None:
 def test_credentials_are_never_shown() -> None:
     login = http.Login("https://h", None, lambda: "Bearer secret")
     assert "secret" not in repr(login)
+
+
+def test_in_a_cluster_the_service_account_of_the_pod_logs_in(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kubernetes.config import incluster_config
+
+    for name in ("token", "ca.crt"):
+        (tmp_path / name).write_text("pod-token" if name == "token" else "no certificate")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    with pytest.raises(ClusterformError, match="Service host/port is not set"):
+        http.in_cluster().request(GET)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", server.url.rpartition(":")[2])
+    with pytest.raises(ClusterformError, match="a certificate of the kubeconfig cannot be used"):
+        http.in_cluster().request(GET)
