@@ -7,6 +7,7 @@ effect unknown; it never counts as nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -32,6 +33,8 @@ from providers.registry import rules
 from state.live import Present
 from state.resource import GroupKind, JsonObject, ResourceId, split_api_version
 
+_PARALLEL = 8
+"""Units read at a time: the server answers in milliseconds, so waiting is most of it."""
 _POOL_NAME = "cluster.x-k8s.io/pool-name"
 
 
@@ -108,6 +111,12 @@ class FactReader:
         self, client: KubeClient, near: ResourceId, group: str, kind: str
     ) -> list[JsonObject]:
         return self._list(client, near.namespace, group, kind, selector="")
+
+    def prepare(self, units: Iterable[str]) -> None:
+        """Read these units beside each other: each costs two or three small LISTs."""
+        todo = sorted({unit for unit in units if unit not in self._around})
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            self._around.update(zip(todo, pool.map(self._read, todo), strict=True))
 
     def around(self, unit: str) -> Around:
         """Machine sets, machines and infrastructure machines of a cluster's unit."""

@@ -38,6 +38,17 @@ def with_impact(item: Planned, facts: FactReader, clusters: LiveClusters) -> Cha
     return msgspec.structs.replace(change, impact=found)
 
 
+def read_before(planned: Iterable[Planned]) -> set[str]:
+    """Units whose machines the effects of these changes are computed from."""
+    return {
+        item.change.unit
+        for item in planned
+        if item.live is not None
+        and item.change.id.group_kind != CLUSTER_CLASS
+        and rules(item.change.id.group, item.change.id.kind).machines
+    }
+
+
 def impact_of(
     id_: ResourceId,
     unit: str,

@@ -28,7 +28,7 @@ from planner.compare import Candidate, Comparer, Comparison
 from planner.dryrun import DryRunner
 from planner.edges import World
 from planner.facts import FactReader
-from planner.impact import with_impact
+from planner.impact import read_before, with_impact
 from planner.keepers import Keepers
 from planner.load import Loaded
 from planner.noops import NoOps
@@ -311,6 +311,7 @@ class _Planning:
             for p in self.out.planned
             if p.change.verb is Verb.ROTATE
         }
+        self.facts.prepare(read_before(self.out.planned))
         for item in self.out.planned:
             item.change = with_impact(item, self.facts, self._live_clusters)
             item.change = trigger(item.change, rotated)
