@@ -29,7 +29,7 @@ from tests.realcluster.worlds import Body, Drift, Step
 
 CHAIN = 5
 FULL = os.environ.get("FULL") == "1"
-CASES = 2500 if FULL else int(os.environ.get("CASES", "150"))
+CASES = 2_500 if FULL else 150
 """For each of the two halves below, which run beside each other."""
 _SKIPPED = ("status", "managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 
