@@ -16,7 +16,7 @@ import msgspec
 
 from planner.shapefill import builtin_filled
 from providers.builtin import KINDS
-from providers.kube.sandbox.quantity import canonical_quantity
+from providers.quantity import canonical_quantity
 from state.resource import FieldPath, GroupKind, JsonObject
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from providers.kube.sandbox.quantity import canonical_quantity
+from providers.quantity import canonical_quantity
 
 
 def builtin_filled(field: str, value: Any) -> Any:

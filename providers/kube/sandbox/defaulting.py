@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from providers.kube.sandbox.quantity import canonical_quantity
 from providers.kube.sandbox.schema import Schema
+from providers.quantity import canonical_quantity
 from state.resource import JsonObject
 
 

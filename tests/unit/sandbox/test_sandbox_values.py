@@ -10,8 +10,8 @@ from providers.kube.sandbox.builtin_core import CORE, METADATA
 from providers.kube.sandbox.builtin_others import APPS, EXTENSION, POLICY
 from providers.kube.sandbox.builtin_types import TypeTable
 from providers.kube.sandbox.json_patch import Inapplicable, merge_patch, patched
-from providers.kube.sandbox.quantity import canonical_quantity
 from providers.kube.sandbox.selectors import label_selector
+from providers.quantity import canonical_quantity
 
 
 @pytest.mark.parametrize(
