@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import os
 import ssl
 import tempfile
@@ -238,18 +239,20 @@ def _official(load: Callable[[Any, str], None]) -> Login:
     config.connection_pool_maxsize = _CONNECTIONS
     with tempfile.TemporaryDirectory(prefix="clusterform-") as folder:
         try:
-            load(config, folder)
+            with _plugins_heard():
+                load(config, folder)
             context = _context_of(config)
         except ConfigException as error:
-            raise ClusterformError(
-                "no-credential",
-                f"the kubeconfig cannot be used: {' '.join(str(error).split())[:300]}",
-                hint="kubectl config get-contexts lists what there is",
-            ) from None
+            raise _no_credential(f"the kubeconfig cannot be used: {error}") from None
         except (ssl.SSLError, OSError) as error:
             raise ClusterformError(
                 "no-credential", f"a certificate of the kubeconfig cannot be used: {error}"
             ) from None
+        except ClusterformError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a broken file makes of the loader
+            kind = type(error).__name__
+            raise _no_credential(f"the kubeconfig cannot be read ({kind})") from None
         finally:
             # it remembers its temporary files by content and would hand out removed ones
             kube_config._cleanup_temp_files()
@@ -260,11 +263,44 @@ def _official(load: Callable[[Any, str], None]) -> Login:
         pool.connection_pool_kw["ssl_context"] = context
 
     def authorization() -> str:
-        token = config.get_api_key_with_prefix("BearerToken", "authorization")
+        with _plugins_heard():
+            token = config.get_api_key_with_prefix("BearerToken", "authorization")
         basic = config.get_basic_auth_token() if config.username else None
         return str(token or basic or "")
 
     return Login(config.host.rstrip("/"), pool, authorization)
+
+
+class _Heard(logging.Handler):
+    """Keeps what is logged as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@contextmanager
+def _plugins_heard() -> Iterator[None]:
+    """A credential plugin that fails is an error; the package logs it and goes on as nobody."""
+    heard, root = _Heard(), logging.getLogger()
+    root.addHandler(heard)
+    try:
+        yield
+    finally:
+        root.removeHandler(heard)
+    if heard.said:
+        raise _no_credential(f"the kubeconfig's credential plugin failed: {heard.said[0]}")
+
+
+def _no_credential(brief: str) -> ClusterformError:
+    return ClusterformError(
+        "no-credential",
+        " ".join(brief.split())[:400],
+        hint="kubectl config get-contexts lists what there is; try kubectl get namespaces with it",
+    )
 
 
 def _context_of(config: Any) -> ssl.SSLContext | None:

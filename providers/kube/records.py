@@ -28,12 +28,19 @@ class KubeStore:
             return found.body
         if isinstance(found, Absent):
             return None
+        if " cannot get " in found.reason:  # the words of every 403
+            raise ClusterformError(
+                "unreadable",
+                f"clusterform's own state in {self._client.cluster} cannot be read",
+                detail=found.reason,
+                hint="its rights are in docs/rbac: get on ConfigMaps and Leases in " + NAMESPACE,
+                where=f"{kind} {NAMESPACE}/{name}",
+            )
         raise ClusterformError(
-            "unreadable",
-            f"clusterform's own state in {self._client.cluster} cannot be read",
+            "unreachable",
+            f"management cluster {self._client.cluster} cannot be read",
             detail=found.reason,
-            hint="its rights are in docs/rbac: get on ConfigMaps and Leases in " + NAMESPACE,
-            where=f"{kind} {NAMESPACE}/{name}",
+            hint="does kubectl reach it with the same kubeconfig and context?",
         )
 
     def create(self, body: JsonObject) -> JsonObject:

@@ -149,6 +149,40 @@ def test_an_unknown_context_is_a_clear_error(kubeconfig: Any) -> None:
     assert "kubectl config get-contexts" in (raised.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(None, "No configuration found", id="no file"),
+        pytest.param("", "file is empty", id="empty"),
+        pytest.param("{{{: - x", "cannot be read (ParserError)", id="no YAML"),
+        pytest.param("- a\n- b\n", "the kubeconfig cannot be", id="a list"),
+    ],
+)
+def test_a_kubeconfig_that_is_none_is_a_clear_error(
+    content: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ClusterformError) as raised:
+        http.from_context("mgmt").request(GET)
+    assert raised.value.code == "no-credential"
+    assert expected in raised.value.brief
+
+
+@pytest.mark.parametrize("command", ["/nonexistent/plugin", "/bin/echo", "/bin/false"])
+def test_a_credential_plugin_that_fails_is_an_error_not_an_anonymous_user(
+    server: Server, kubeconfig: Any, command: str
+) -> None:
+    version = "client.authentication.k8s.io/v1"
+    exec_ = {"apiVersion": version, "command": command, "interactiveMode": "Never"}
+    kubeconfig({"exec": exec_})
+    with pytest.raises(ClusterformError, match="credential plugin failed"):
+        http.from_context("mgmt").request(GET)
+    assert server.seen == []
+
+
 def test_a_refused_connection_was_never_sent(kubeconfig: Any) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
