@@ -393,12 +393,13 @@ class _Application:
 
     def _shrunk(self, records: Records, finished: events.RunFinished) -> Records:
         """With what came of it: written objects as written, removed ones gone."""
-        del finished
+        maybe = {r.action for r in finished.results if r.code in _MAYBE_WRITTEN}
         final = dict(records)
         for change in self.plan.writes:
             written = self.results.get(change.action)
             if written is None:
-                if change.id in final and not final[change.id].uid and not change.deletes:
+                made = change.id in final and not final[change.id].uid and not change.deletes
+                if made and str(change.action) not in maybe:
                     del final[change.id]
                 continue
             replaced = change.verb is Verb.REPLACE and change.action.step == 0
@@ -445,6 +446,10 @@ class _Application:
                 base=heads[management] if heads else None,
                 run=summary,
             )
+
+
+_MAYBE_WRITTEN = frozenset(("api-ambiguous", "api-unavailable", "lock-lost", "bug"))
+"""Failures that do not prove that nothing was written: the record stays, and a plan looks."""
 
 
 def _went_with(recorded: Recorded, gone: set[str]) -> bool:

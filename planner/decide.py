@@ -185,7 +185,7 @@ TABLE: tuple[Row, ...] = (
             c.desired
             and c.compared is Compared.IMMUTABLE
             and c.nature is Nature.REPLACEABLE
-            and c.seen in _MINE
+            and c.seen is Seen.OURS
         ),
         Decision.REPLACE,
         "an immutable field changes",

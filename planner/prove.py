@@ -229,6 +229,8 @@ class _Walk:
             if value == {} and path[-1] not in FREE_FORM:
                 return Proof.UNKNOWN
             zero = self._shape.builtin and (value in ("", 0, False) or value == {})
+            if zero and any(owns(trie(e), path) for e in self._others()):
+                return Proof.UNKNOWN  # owners of what is dropped are dropped at the next write
             return Proof.UNCHANGED if zero else Proof.DIFFERENT
         if isinstance(value, dict) and isinstance(live, dict):
             return self._whole_map(value, live, path)

@@ -121,7 +121,13 @@ class _Look:
         self._facts = FactReader(self._management)
 
     def at(self, wait: Wait) -> Readiness:
-        """How far the awaited object is."""
+        """How far the awaited object is; what goes wrong on the way is no end of the wait."""
+        try:
+            return self._at(wait)
+        except ClusterformError as error:
+            return Readiness(Health.WAITING, "Unreadable", error.brief)
+
+    def _at(self, wait: Wait) -> Readiness:
         id_, milestone = wait
         client = self._api(id_.cluster)
         if not isinstance(client, KubeClient):
@@ -136,10 +142,7 @@ class _Look:
         if milestone == ABSENT and isinstance(found, Present):
             uid = self._removed.get(id_, found.uid)
             body = body if found.uid == uid else None
-        try:
-            return check(milestone, body, self._relatives(id_, body))
-        except ClusterformError as error:
-            return Readiness(Health.WAITING, "Unreadable", error.brief)
+        return check(milestone, body, self._relatives(id_, body))
 
     def _management(self, cluster: str) -> KubeClient | None:
         client = self._api(cluster)

@@ -171,15 +171,26 @@ class Writer:
         return change.verb is Verb.REPLACE and isinstance(change.precondition, AfterAction)
 
     def _create(self, change: Change) -> Written:
+        """Can only create, so that one whose answer was lost may be sent again."""
         body = self._body(change, None)
-        try:
-            return self._written(change, self._send(change, body, create_only=True))
-        except ApiError as error:
-            if error.code == "api-ambiguous":
-                return self._read_back(change, error)
-            if error.code == "api-exists":
-                raise _stale(change, "it exists now; somebody made it since the plan") from None
-            raise
+        unsure = False
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._written(change, self._send(change, body, create_only=True))
+            except ApiError as error:
+                if error.code == "api-exists" and not unsure:
+                    raise _stale(change, "it exists now; somebody made it since the plan") from None
+                if error.code not in ("api-ambiguous", "api-exists"):
+                    raise
+                found = self._read(change)
+                if isinstance(found, Present) and says(self._body(change, found), found):
+                    return self._written(change, found, "confirmed by reading it back")
+                if error.code == "api-exists":
+                    raise _stale(change, "it exists now; somebody made it since the plan") from None
+                if not isinstance(found, Absent) or attempt + 1 == ATTEMPTS:
+                    raise
+                unsure = True
+        raise AssertionError("unreachable")
 
     def _send(
         self, change: Change, body: JsonObject, *, force: bool = False, create_only: bool = False

@@ -171,9 +171,11 @@ class RecordStore:
         try:
             self._swap(new, body)
         except Moved:
-            self._remove(set(fresh) - set(head.chunks))
-            self._check(self._head()[0], epoch, by)
-            raise
+            now, _ = self._head()
+            if now != new:  # else it was ours: an answer was lost, and the swap sent again
+                self._remove(set(fresh) - set(now.chunks))
+                self._check(now, epoch, by)
+                raise
         self._remove(set(head.chunks) - set(fresh))
         if anew:
             self._sweep()

@@ -61,7 +61,7 @@ def error_of(answer: Response, *, create_only: bool = False, writes: bool = Fals
         code = "api-stale"
     elif answer.status == 500 and reason not in ("InternalError", "ServerTimeout", "Timeout"):
         code = "api-invalid"  # typing errors of server-side apply: a 500 that is permanent
-    elif writes and answer.status in (500, 502, 504) and not _before_the_write(status):
+    elif writes and answer.status in (500, 502, 503, 504) and not _before_the_write(status):
         code = "api-ambiguous"  # a store or proxy that gave up waiting: it may have happened
     error = ApiError(code, readable(answer, status), status=answer.status, causes=causes)
     wait = details.get("retryAfterSeconds") or answer.headers.get("retry-after") or 0
@@ -83,8 +83,10 @@ _CODES = {
 
 
 def _before_the_write(status: JsonObject) -> bool:
-    """The request failed in admission or conversion, so nothing was stored."""
+    """The API server itself refused it, or it failed in admission: nothing was stored."""
     message = str(status.get("message") or "")
+    if status.get("reason") in ("ServiceUnavailable", "TooManyRequests"):
+        return True
     return "failed calling webhook" in message or "conversion webhook" in message
 
 
@@ -104,12 +106,20 @@ def _status(answer: Response) -> JsonObject:
     return decoded if isinstance(decoded, dict) and decoded.get("kind") == "Status" else {}
 
 
-_VALUE = re.compile(r'Invalid value: (?:"(?:[^"\\]|\\.)*"|\{.*\}|\[.*\]|[^:]*)(?=: |$)', re.DOTALL)
+_VALUE = re.compile(
+    r'(Invalid|Duplicate|Unsupported) value: (?:"(?:[^"\\]|\\.)*"|\{.*\}|\[.*\]|[^:]*)(?=: |$)',
+    re.DOTALL,
+)
+_GOT = re.compile(r", got .*", re.DOTALL)
+"""A typing error of server-side apply quotes what it got, a whole map at times."""
+_GO_VALUE = re.compile(r"(value: )(?:map\[|&|struct|\[\]).*", re.DOTALL)
+"""A value as Go prints it has no end that could be told: nothing after it is kept."""
 
 
 def readable(answer: Response, status: JsonObject) -> str:
     """The server's message, bounded and without the values it quotes: they may be secrets."""
     message = str(status.get("message") or answer.body.decode("utf-8", "replace")).strip()
-    message = _VALUE.sub("Invalid value", message).partition(" Diff: ")[0]
+    message = _GO_VALUE.sub(r"\1(left out)", _GOT.sub(", got another", message))
+    message = _VALUE.sub(r"\1 value", message).partition(" Diff: ")[0]
     first = " ".join(message.split())
     return first[:500] + ("…" if len(first) > 500 else "") or f"HTTP {answer.status}"

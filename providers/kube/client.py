@@ -60,7 +60,24 @@ class _Event(msgspec.Struct, frozen=True):
     object: msgspec.Raw
 
 
+class _Bookmark(msgspec.Struct, frozen=True):
+    metadata: _ListMeta
+
+
+class _Resource(msgspec.Struct, frozen=True):
+    name: str
+    kind: str
+    namespaced: bool = False
+    verbs: list[str] | None = None
+
+
+class _Resources(msgspec.Struct, frozen=True):
+    resources: list[_Resource] = []
+
+
+_RESOURCES = msgspec.json.Decoder(_Resources)
 _EVENT = msgspec.json.Decoder(_Event)
+_BOOKMARK = msgspec.json.Decoder(_Bookmark)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _OBJECT: msgspec.json.Decoder[JsonObject] = msgspec.json.Decoder(dict[str, Any])
 
@@ -105,8 +122,10 @@ class KubeClient:
         namespace: str,
         since: str,
         seconds: float,
-    ) -> Iterator[tuple[str, Present]]:
-        """(ADDED | MODIFIED | DELETED | BOOKMARK, object) from a resourceVersion on.
+    ) -> Iterator[tuple[str, str, Present | None]]:
+        """(ADDED | MODIFIED | DELETED | BOOKMARK, resourceVersion, object) from a version on.
+
+        A bookmark brings no object, only how far the watch is.
 
         Ends after `seconds`. Raises `ApiError` with status 410 when the server has forgotten that
         far back: list again.
@@ -120,7 +139,12 @@ class KubeClient:
                     status = _understood(_OBJECT, event.object)
                     answer = Response(status=int(status.get("code", 500)), body=line)
                     raise error_of(answer)
-                yield event.type, self._item(version, kind, event.object)
+                if event.type == "BOOKMARK":
+                    mark = _understood(_BOOKMARK, event.object).metadata.resource_version
+                    yield event.type, mark, None
+                    continue
+                present = self._item(version, kind, event.object)
+                yield event.type, present.resource_version, present
         except WatchRefused as refused:
             raise error_of(refused.response) from None
 
@@ -161,27 +185,44 @@ class KubeClient:
         try:
             return self._present(id_, version, self._read(Request(method="GET", path=path)).body)
         except ApiError as error:
-            if error.code in ("api-not-found", "api-no-kind"):
+            if error.code == "api-not-found" or self._unserved(error, version, served.plural):
                 return Absent(id_)
             return Unreadable(id_, error.brief, str(id_))
+
+    def _unserved(self, error: ApiError, version: str, plural: str = "") -> bool:
+        """A 404 that is no Status of the server, confirmed: a proxy's page looks the same.
+
+        A discovery that was answered has to lack the group version, or the kind in it.
+        """
+        if error.code != "api-no-kind":
+            return False
+        try:
+            if version not in self.api_versions():
+                return True
+            answer = self._read(Request(method="GET", path=_root(version))) if plural else None
+        except ApiError:
+            return False
+        if answer is None:
+            return False
+        listed = _understood(_RESOURCES, answer.body).resources
+        return all(resource.name != plural for resource in listed)
 
     def served(self, version: str) -> dict[str, Served]:
         """Kinds of one API version by discovery; empty when the server does not serve it.
 
         What cannot be listed is no kind of objects: reviews and bindings are answers to a POST.
         """
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         try:
-            answer = self._read(Request(method="GET", path=root))
+            answer = self._read(Request(method="GET", path=_root(version)))
         except ApiError as error:
-            if error.code in ("api-no-kind", "api-not-found"):
+            if self._unserved(error, version):
                 return {}
             raise
-        resources = _understood(_OBJECT, answer.body).get("resources") or ()
+        resources = _understood(_RESOURCES, answer.body).resources
         return {
-            r["kind"]: Served(r["name"], bool(r["namespaced"]))
+            r.kind: Served(r.name, r.namespaced)
             for r in resources
-            if "/" not in r["name"] and "list" in (r.get("verbs") or _READABLE)
+            if "/" not in r.name and "list" in (r.verbs or _READABLE)
         }
 
     def find(self, kind: GroupKind) -> tuple[str, Served] | None:
@@ -351,6 +392,10 @@ def _understood(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T
         return decoder.decode(raw)
     except msgspec.MsgspecError:
         raise ApiError("api-invalid", "the answer is not what a Kubernetes API gives") from None
+
+
+def _root(version: str) -> str:
+    return f"/apis/{version}" if "/" in version else f"/api/{version}"
 
 
 def _path(version: str, served: Served, namespace: str = "", name: str = "") -> str:

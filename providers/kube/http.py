@@ -29,8 +29,10 @@ from state.errors import ClusterformError
 
 CONNECT_SECONDS = 5.0
 """A server that has not accepted a connection by then is taken for dead."""
-READ_SECONDS = 70.0
-"""Without a byte for so long an answer is given up: the API server's own limit is 60 s."""
+READ_SECONDS = 30.0
+"""Without a byte for so long a read is given up: shorter than a lease is held without renewal."""
+WRITE_SECONDS = 70.0
+"""The same for a write: the API server's own limit is 60 s, and it should answer by then."""
 _CONNECTIONS = 32
 _CHUNK = 1 << 18
 _LARGEST = 1 << 30
@@ -79,7 +81,8 @@ class HttpTransport:
 
     def _send(self, login: Login, request: Request) -> Response:
         with _errors_of(login.host):
-            answer = self._open(login, request, READ_SECONDS)
+            reads = request.method == "GET"
+            answer = self._open(login, request, READ_SECONDS if reads else WRITE_SECONDS)
             try:
                 body = _bounded(answer)
             finally:
@@ -123,7 +126,8 @@ class HttpTransport:
         with _errors_of(login.host):
             answer = self._open(login, asked, seconds + 5.0)
         if answer.status >= 300:
-            refused = Response(status=answer.status, body=_bounded(answer))
+            with _errors_of(login.host):
+                refused = Response(status=answer.status, body=_bounded(answer))
             answer.release_conn()
             raise WatchRefused(refused)
         rest = b""
@@ -178,7 +182,7 @@ def _errors_of(host: str) -> Iterator[None]:
 def _brief(host: str, error: BaseException) -> str:
     from urllib3 import exceptions as problem
 
-    at = urlsplit(host).netloc
+    at = urlsplit(host).netloc.rpartition("@")[2]
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return f"{at}: its certificate is not signed by the authority that is trusted for it"
@@ -194,7 +198,8 @@ def _brief(host: str, error: BaseException) -> str:
 
 
 def _loopback(host: str) -> bool:
-    return (urlsplit(host).hostname or "") in ("127.0.0.1", "::1", "localhost")
+    name = urlsplit(host).hostname or ""
+    return name in ("::1", "localhost") or name.startswith("127.")
 
 
 # ------------------------------------------------------------------------- who we are
@@ -256,7 +261,13 @@ def _official(load: Callable[[Any, str], None]) -> Login:
         finally:
             # it remembers its temporary files by content and would hand out removed ones
             kube_config._cleanup_temp_files()
-    pool = RESTClientObject(config).pool_manager
+    if _loopback(config.host):
+        config.proxy = None  # as with kubectl: a proxy of the environment is not for this machine
+    try:
+        pool = RESTClientObject(config).pool_manager
+    except Exception as error:  # noqa: BLE001 - an odd proxy is a missing module or a bad scheme
+        kind = type(error).__name__
+        raise _no_credential(f"its proxy or server address cannot be used ({kind})") from None
     for name in ("ca_certs", "cert_file", "key_file", "ca_cert_data"):
         pool.connection_pool_kw.pop(name, None)
     if context is not None:
@@ -266,9 +277,16 @@ def _official(load: Callable[[Any, str], None]) -> Login:
         with _plugins_heard():
             token = config.get_api_key_with_prefix("BearerToken", "authorization")
         basic = config.get_basic_auth_token() if config.username else None
-        return str(token or basic or "")
+        return _header(str(token or basic or "").strip())
 
     return Login(config.host.rstrip("/"), pool, authorization)
+
+
+def _header(value: str) -> str:
+    """A header's value; the library's own refusal would quote the token."""
+    if not all(" " <= letter <= "~" for letter in value):
+        raise _no_credential("a token of the kubeconfig holds what cannot be sent")
+    return value
 
 
 class _Heard(logging.Handler):
@@ -277,9 +295,12 @@ class _Heard(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.said: list[str] = []
+        self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
+        """Only of this thread, and of the package that loads kubeconfigs."""
+        if record.thread == self._thread and "kubernetes" in record.pathname:
+            self.said.append(record.getMessage())
 
 
 @contextmanager
@@ -316,7 +337,7 @@ def _context_of(config: Any) -> ssl.SSLContext | None:
     else:
         context.load_default_certs()
     if config.cert_file:
-        context.load_cert_chain(config.cert_file, config.key_file or None)
+        context.load_cert_chain(config.cert_file, config.key_file or None, password="")
     return context
 
 
@@ -331,7 +352,7 @@ def from_access(access: Access) -> HttpTransport:
         raise ClusterformError(
             "no-credential", "no credential: a certificate in its kubeconfig cannot be used"
         ) from None
-    header = f"Bearer {access.token}" if access.token else ""
+    header = _header(f"Bearer {access.token.strip()}") if access.token else ""
 
     def log_in() -> Login:
         from urllib3 import PoolManager
@@ -356,7 +377,7 @@ def _context_for(ca: str, certificate: str, key: str) -> ssl.SSLContext:
     if certificate:
         pem = base64.b64decode(certificate, validate=True) + b"\n"
         with _unnamed_file(pem + base64.b64decode(key, validate=True)) as path:
-            context.load_cert_chain(path)
+            context.load_cert_chain(path, password="")  # an encrypted key is refused, not asked for
     return context
 
 

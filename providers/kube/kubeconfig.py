@@ -8,6 +8,7 @@ else refuses the file. Source: docs/security.md; Cluster API book, "kubeconfig S
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -50,7 +51,7 @@ def parse(content: bytes) -> Access:
     cluster = _part(body, "clusters", context.get("cluster"), "cluster", _CLUSTER)
     user = _part(body, "users", context.get("user"), "user", _USER)
     server = cluster.get("server", "")
-    if not server.startswith("https://"):
+    if not _address(server):
         raise Unusable("its server is not an https address")
     return Access(
         server=server,
@@ -61,8 +62,20 @@ def parse(content: bytes) -> Access:
     )
 
 
+def _address(server: str) -> bool:
+    """`https://host[:port][/path]` and nothing else: no user, no query."""
+    try:
+        parts = urlsplit(server)
+        known = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    plain = "@" not in parts.netloc and not parts.query and not parts.fragment
+    return parts.scheme == "https" and known and plain
+
+
 def _named(body: JsonObject, group: str, name: Any) -> JsonObject:
-    for entry in body.get(group) or ():
+    entries = body.get(group)
+    for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and entry.get("name") == name:
             return entry
     return {}

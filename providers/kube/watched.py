@@ -8,19 +8,20 @@ the look is that read. Source: Kubernetes API concepts, "Efficient detection of 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from providers.builtin import Served
 from providers.capi import CLUSTER_NAME
 from providers.kube.answers import ApiError
-from providers.kube.api import TransportError
 from providers.kube.client import KubeClient
 from state.live import Absent, Observation, Present
 from state.resource import ResourceId
 
 WATCH_SECONDS = 60.0
 """A watch is asked anew after so long: a cut connection is noticed by then."""
-_FIRST_LIST_SECONDS = 10.0
+_FIRST_LIST_SECONDS = 3.0
+_TOO_SHORT = 1.0
 _LONGEST_PAUSE = 30.0
 
 
@@ -47,6 +48,7 @@ class _Watch:
         self._of_cluster: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._first = threading.Event()
         self._stopped = False
+        self._waited = False
         self.refused = False
         """This identity may not list or watch here; it stays so."""
         self.current = False
@@ -62,7 +64,9 @@ class _Watch:
 
     def ready(self) -> bool:
         """Wait a little for the first list; whether the watch stands now."""
-        self._first.wait(_FIRST_LIST_SECONDS)
+        if not self._waited:
+            self._waited = True
+            self._first.wait(_FIRST_LIST_SECONDS)
         return self.current
 
     def get(self, key: tuple[str, str]) -> Present | None:
@@ -79,20 +83,24 @@ class _Watch:
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
+        """Whatever goes wrong, looks are reads until the watch stands again."""
         pause = 1.0
         while not self._stopped:
+            useful = False
             try:
-                version = self._list()
-                pause = 1.0
-                self._follow(version)
-            except (ApiError, TransportError) as error:
+                useful = self._follow(self._list())
+            except ApiError as error:
+                if error.code in _FOR_GOOD:
+                    self.refused = error.code == "api-forbidden"
+                    self._stopped = True
+            except Exception:  # noqa: BLE001 - a credential, a broken answer: read, and try again
+                useful = False
+            finally:
                 self.current = False
                 self._first.set()
-                if isinstance(error, ApiError) and error.code in _FOR_GOOD:
-                    self.refused = error.code == "api-forbidden"
-                    return
+            pause = 1.0 if useful else min(_LONGEST_PAUSE, pause * 2)
+            if not self._stopped:
                 self._sleep(pause)
-                pause = min(_LONGEST_PAUSE, pause * 2)
 
     def _list(self) -> str:
         found, version = self._client.snapshot(
@@ -107,11 +115,18 @@ class _Watch:
         self._first.set()
         return version
 
-    def _follow(self, version: str) -> None:
-        """Watch on and on from where the last one ended, until the server has forgotten it."""
+    def _follow(self, version: str) -> bool:
+        """Watch on and on from where the last one ended, until the server has forgotten it.
+
+        Whether that was of use: a watch that ends at once with nothing is not asked for again
+        and again.
+        """
+        useful = False
         while not self._stopped:
+            heard = False
+            started = time.monotonic()
             try:
-                for what, present in self._client.events(
+                for what, mark, present in self._client.events(
                     self._version,
                     self._kind,
                     self._served,
@@ -119,13 +134,17 @@ class _Watch:
                     since=version,
                     seconds=WATCH_SECONDS,
                 ):
-                    version = present.resource_version
-                    if what != "BOOKMARK":
+                    version, heard = mark, True
+                    if present is not None:
                         self._take(what, present)
             except ApiError as error:
                 if error.status == 410:
-                    return
+                    return useful or heard
                 raise
+            if not heard and time.monotonic() - started < _TOO_SHORT:
+                return useful
+            useful = True
+        return useful
 
     def _take(self, what: str, present: Present) -> None:
         with self._lock:

@@ -158,10 +158,45 @@ def test_an_odd_page_of_a_list_is_an_error_and_not_a_shorter_list() -> None:
         list(kube.objects(VERSION, "Widget", WIDGETS))
 
 
+def discovery(**body: object) -> Response:
+    return Response(status=200, body=json.dumps(body).encode())
+
+
+NO_GROUPS = discovery(kind="APIGroupList", groups=[])
+GROUP = {"versions": [{"groupVersion": VERSION}]}
+LISTED = discovery(kind="APIGroupList", groups=[GROUP])
+GADGETS = discovery(resources=[{"name": "gadgets", "kind": "Gadget", "namespaced": True}])
+
+
 def test_a_missing_object_and_a_missing_kind_are_absent() -> None:
-    for name in ("delete-missing-404", "group-missing-404"):
-        kube, _, _ = client(recorded(name))
+    page = recorded("group-missing-404")
+    for answers in ((recorded("delete-missing-404"),), (page, NO_GROUPS), (page, LISTED, GADGETS)):
+        kube, _, _ = client(*answers)
         assert isinstance(kube.get(ID, VERSION, WIDGETS), Absent)
+
+
+def test_a_page_of_a_proxy_that_says_404_proves_no_absence() -> None:
+    page = Response(status=404, body=b"default backend - 404")
+    widgets = discovery(resources=[{"name": "widgets", "kind": "Widget", "namespaced": True}])
+    for answers in ((page,), (page, LISTED, page), (page, LISTED, widgets)):
+        kube, _, _ = client(*answers)
+        assert isinstance(kube.get(ID, VERSION, WIDGETS), Unreadable)
+    kube, _, _ = client(page)
+    with pytest.raises(ApiError):
+        kube.served(VERSION)
+
+
+def test_a_503_of_a_proxy_after_a_write_is_ambiguous_and_one_of_the_server_is_not() -> None:
+    kube, transport, _ = client(Response(status=503, body=b"upstream connect error"))
+    with pytest.raises(ApiError) as raised:
+        apply(kube)
+    assert (raised.value.code, len(transport.requests)) == ("api-ambiguous", 1)
+    status = {"kind": "Status", "reason": "ServiceUnavailable", "message": "starting", "code": 503}
+    own = Response(status=503, body=json.dumps(status).encode())
+    kube, transport, _ = client(own)
+    with pytest.raises(ApiError) as raised:
+        apply(kube)
+    assert (raised.value.code, len(transport.requests)) == ("api-unavailable", 5)
 
 
 def test_the_value_that_an_error_quotes_is_withheld() -> None:
@@ -170,3 +205,22 @@ def test_the_value_that_an_error_quotes_is_withheld() -> None:
         apply(kube)
     assert "12xx" not in str(error.value)
     assert "spec.qty" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Secret "a" is invalid: data[k]: Duplicate value: "hunter2"',
+        'x is invalid: type: Unsupported value: "hunter2": supported values: "a"',
+        "failed to create typed patch object: .data.k: expected string, got "
+        '&value.valueUnstructured{Value:map[string]interface {}{"a":"hunter2"}}',
+        'x: spec: Invalid value: map[string]interface{}{"x":"hunter2: y"}: must be a string',
+    ],
+)
+def test_no_message_keeps_a_value(message: str) -> None:
+    status = {"kind": "Status", "reason": "Invalid", "message": message, "code": 422}
+    kube, _, _ = client(Response(status=422, body=json.dumps(status).encode()))
+    with pytest.raises(ApiError) as raised:
+        apply(kube)
+    assert "hunter2" not in str(raised.value)
+    assert raised.value.brief

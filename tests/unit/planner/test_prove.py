@@ -235,3 +235,23 @@ def test_only_a_free_form_map_is_dropped_when_empty(field: str, expected: Proof)
 def test_a_terminating_object_is_not_proven() -> None:
     live = widget({"a": 1}, OWNED, deletionTimestamp="2026-01-01T00:00:00Z")
     assert prove(desired({"a": 1}), live) is Proof.UNKNOWN
+
+
+@pytest.mark.parametrize(("others", "expected"), [(0, Proof.UNCHANGED), (1, Proof.UNKNOWN)])
+def test_an_empty_map_that_somebody_else_sent_too_is_not_proven(
+    others: int, expected: Proof
+) -> None:
+    """The server drops the map, and at the next write the other one's hold on it (recorded)."""
+
+    def entry(manager: str) -> dict[str, Any]:
+        return {
+            "manager": manager,
+            "operation": "Apply",
+            "apiVersion": "v1",
+            "fieldsV1": {"f:data": {}},
+        }
+
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "n"}}
+    managers = [entry("clusterform"), *[entry("argocd-controller")] * others]
+    live = {**body, "metadata": {**body["metadata"], "managedFields": managers}}
+    assert prove({**body, "data": {}}, live_of(live)) is expected
