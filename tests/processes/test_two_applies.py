@@ -107,7 +107,7 @@ def unfinished(fleet: Fleet) -> str:
 
 
 def test_of_two_applies_one_is_refused_and_told_who_holds_the_lock(fleet: Fleet) -> None:
-    fleet.slow()
+    fleet.slow(5.0)  # as long as the second process may need to start
     first = fleet.run("apply", "--auto-approve")
     fleet.wait_for(lambda: "map-1" in fleet.writes())
     code, said = fleet.finish("apply", "--auto-approve")
