@@ -274,8 +274,14 @@ def _official(load: Callable[[Any, str], None]) -> Login:
         pool.connection_pool_kw["ssl_context"] = context
 
     def authorization() -> str:
-        with _plugins_heard():
-            token = config.get_api_key_with_prefix("BearerToken", "authorization")
+        try:
+            with _plugins_heard():
+                token = config.get_api_key_with_prefix("BearerToken", "authorization")
+        except ClusterformError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a token file that is gone, a plugin's garbage
+            kind = type(error).__name__
+            raise _no_credential(f"the credentials cannot be renewed ({kind})") from None
         basic = config.get_basic_auth_token() if config.username else None
         return _header(str(token or basic or "").strip())
 
