@@ -9,12 +9,10 @@ the same between kubectl's own two managers.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from planner.ssa import peoples_tool, same
-from state.fields import MANAGER, Trie, item_key, own_entry, sent_paths, trie, value_at
+from state.fields import MANAGER, Trie, own_entry, sent_paths, step, trie, value_at
 from state.live import ManagerEntry, Present
 from state.resource import FieldPath, JsonObject
 
@@ -61,7 +59,7 @@ def _holds(live: Present, fields: Trie, path: FieldPath) -> bool:
     """
     node = fields
     for depth, element in enumerate(path, start=1):
-        below = _same_element(node, element)
+        below = step(node, element)
         if below is None:
             return False
         if not below:
@@ -74,7 +72,7 @@ def _granular(live: Present, path: FieldPath) -> bool:
     for entry in live.managers:
         node: Trie | None = trie(entry)
         for element in path:
-            node = _same_element(node, element) if node is not None else None
+            node = step(node, element) if node is not None else None
         if node is not None and any(key != "." for key in node):
             return True
     return False
@@ -106,7 +104,7 @@ def _less(theirs: Trie, ours: Trie) -> Trie:
     for element, below in theirs.items():
         if element == ".":
             continue
-        mine = _same_element(ours, element)
+        mine = step(ours, element)
         if mine is None:
             rest[element] = below
             continue
@@ -117,17 +115,6 @@ def _less(theirs: Trie, ours: Trie) -> Trie:
         if remaining:
             rest[element] = remaining
     return rest
-
-
-def _same_element(fields: Trie, element: str) -> Trie | None:
-    """By meaning: the spelling of a list item's keys may vary."""
-    found: Any = fields.get(element)
-    if found is None and element[0] != "f":
-        wanted = item_key(element)
-        for key, below in fields.items():
-            if key[0] == element[0] and key != "." and item_key(key) == wanted:
-                found = below
-    return found if isinstance(found, dict) else None
 
 
 def letting_go(live: Present, managers: tuple[str, ...]) -> bytes | None:

@@ -67,7 +67,7 @@ def owns(fields: Trie, path: FieldPath) -> bool:
     """The path itself, or anything below it, or an atomic container above it is in the set."""
     node = fields
     for element in path:
-        below = _step(node, element)
+        below = step(node, element)
         if below is None:
             return False
         node = below
@@ -80,14 +80,15 @@ def owns_below(fields: Trie, path: FieldPath) -> bool:
     """Something strictly below `path` is in the set."""
     node = fields
     for element in path:
-        below = _step(node, element)
+        below = step(node, element)
         if below is None:
             return False
         node = below
     return any(key != "." for key in node)
 
 
-def _step(node: Trie, element: str) -> Trie | None:
+def step(node: Trie, element: str) -> Trie | None:
+    """What is owned below one element, by meaning: the spelling of an item's keys may vary."""
     below: Trie | None = node.get(element)
     if below is not None or element[0] == "f":
         return below
@@ -176,7 +177,7 @@ def list_keys(live: Present, path: FieldPath) -> tuple[str, ...] | None:
     for entry in live.managers:
         node: Trie | None = trie(entry)
         for element in path:
-            node = _step(node, element) if node is not None else None
+            node = step(node, element) if node is not None else None
         for element in node or ():
             if element[0] == "k":
                 return tuple(item_key(element))

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from planner.changes import Change, Plan, Verb
@@ -285,16 +285,16 @@ def test_what_is_printed_happens_and_nothing_else(
     monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
     counts: Counter[str] = Counter()
     numbers = iter(range(10**6))
-    salt = 0 if half == "a" else 1
 
     # a failure is not shrunk: on a server that would take longer than reading it does
-    @settings(max_examples=CASES // CHAIN, derandomize=True, phases=(Phase.generate,))
+    @seed(1 if half == "a" else 2)  # the halves draw different fleets, the same ones every time
+    @settings(max_examples=CASES // CHAIN, derandomize=False, phases=(Phase.generate,))
     @given(kinds=worlds.starts, chain=st.lists(worlds.steps, min_size=CHAIN, max_size=CHAIN))
     def run(kinds: tuple[str, ...], chain: list[Step]) -> None:
         namespace = unique(f"w{half}")
         lab = RealLab(tmp_path / str(next(numbers)), plane, fleet=namespace, git=False)
         world = World(lab, namespace)
-        for kind in kinds[salt:] or kinds:
+        for kind in kinds:
             world.made[0] += 1
             world.git.append(worlds.first_body(kind, f"o{world.made[0]}", namespace))
         world.write()

@@ -5,7 +5,6 @@ Everything is a value drawn by Hypothesis: a `Step` is what happens between two 
 
 from __future__ import annotations
 
-import base64
 import copy
 from dataclasses import dataclass
 from typing import Any
@@ -378,8 +377,3 @@ steps = st.builds(
     live=st.lists(drifts, min_size=1, max_size=3).map(tuple),
 )
 starts = st.lists(st.sampled_from(NAMES), min_size=1, max_size=5).map(tuple)
-
-
-def secret(text: str) -> str:
-    """A value of a Secret's data."""
-    return base64.b64encode(text.encode()).decode()
