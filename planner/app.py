@@ -19,6 +19,7 @@ from planner.holder import fleet_lock, lease_seconds
 from planner.outcome import body_digest
 from planner.plan import Inputs, Options, make_plan
 from planner.planfile import Envelope
+from planner.topologies import Surroundings
 from planner.version import VERSION
 from planner.waits import Waiter
 from planner.workspace import Workspace
@@ -32,7 +33,7 @@ from state.live import Present
 from state.lock import FleetLock
 from state.recorded import Recorded, Records
 from state.records import Head, RunSummary
-from state.resource import ResourceId, SecretRef
+from state.resource import JsonObject, ResourceId, SecretRef
 from state.store import Moved
 
 TOOL = f"clusterform {VERSION}"
@@ -337,12 +338,20 @@ class _Application:
         return Writer(
             client=self.workspace.api,
             secrets=secrets,
-            facts=FactReader(self._management),
-            clusters=self._live_clusters,
+            around=Surroundings(
+                facts=FactReader(self._management),
+                clusters=self._live_clusters,
+                planned=self._planned_body,
+            ),
             results=self.results.get,
             next_step=following.get,
             may_write=lock.holds,
         )
+
+    def _planned_body(self, id_: ResourceId) -> JsonObject | None:
+        """The body that the last step of this plan sends for an object; None if it sends none."""
+        bodies = [c.body for c in self.plan.writes if c.id == id_ and not c.deletes]
+        return msgspec.json.decode(bodies[-1]) if bodies else None
 
     def _management(self, cluster: str) -> KubeClient | None:
         found = self.workspace.kube.api(cluster)

@@ -14,7 +14,7 @@ import msgspec
 
 from planner.changes import ActionId, AfterAction, Change, Verb
 from planner.planned import Planned
-from providers.base import references, value
+from providers.base import Impact, references, value
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.registry import rules
 from state.resource import JsonObject, ResourceId, canonical
@@ -104,6 +104,7 @@ def _two_steps(item: Planned) -> list[Planned]:
         verb=Verb.UPDATE,
         takes=(),
         fields=(),
+        impact=Impact(),
         precondition=AfterAction(action=change.action),
         reason="shrinks once its clusters have moved",
     )

@@ -30,7 +30,7 @@ from providers.controlplane import KUBEADM
 from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
 from providers.registry import rules
-from state.live import Present
+from state.live import Absent, Present, Unreadable
 from state.resource import GroupKind, JsonObject, ResourceId, split_api_version
 
 _PARALLEL = 8
@@ -53,11 +53,13 @@ class FactReader:
     def __init__(self, client: Callable[[str], KubeClient | None]) -> None:
         self._client = client
         self._around: dict[str, Around] = {}
+        self._objects: dict[ResourceId, JsonObject | None] = {}
         self._found: dict[tuple[str, GroupKind], tuple[str, Served] | None] = {}
 
     def forget(self, unit: str) -> None:
         """Read this unit anew: at apply, facts are compared with those of the plan."""
         self._around.pop(unit, None)
+        self._objects.clear()
 
     def of_owner(self, owner: ResourceId, unit: str) -> Fact:
         """The facts around one owner of machines in its cluster's unit."""
@@ -71,18 +73,21 @@ class FactReader:
             infra_machines=around.infra_machines,
         )
 
-    def of_class(self, class_id: ResourceId, clusters: Iterable[Present]) -> Fact:
-        """All machines of the clusters made from a class."""
-        machines: list[JsonObject] = []
-        for cluster in clusters:
-            if not _uses(cluster.body, class_id):
-                continue
-            unit = f"{class_id.cluster}/{cluster.id.namespace}/{cluster.id.name}"
-            around = self.around(unit)
-            if around.unreadable:
-                return Fact(unreadable=around.unreadable)
-            machines += around.machines
-        return Fact(machines=tuple(machines))
+    def object(self, id_: ResourceId) -> JsonObject | None:
+        """One live object of a management cluster, read once; None if it is not there.
+
+        Raises: ApiError when that cannot be known.
+        """
+        if id_ not in self._objects:
+            client = self._client(id_.cluster)
+            if client is None:
+                raise ApiError("api-unavailable", "its management cluster cannot be read")
+            how = client.find(id_.group_kind)
+            found = client.get(id_, *how) if how else Absent(id_)
+            if isinstance(found, Unreadable):
+                raise ApiError("api-unavailable", found.reason)
+            self._objects[id_] = found.body if isinstance(found, Present) else None
+        return self._objects[id_]
 
     def users_of(self, template: ResourceId) -> list[str]:
         """What still refers to a template, in words; raises `ApiError` if that cannot be known.
@@ -204,11 +209,3 @@ def _selector(owner: ResourceId) -> Callable[[JsonObject], bool]:
     if kind in (CLUSTER, CLUSTER_CLASS):
         return lambda _: True
     return lambda body: body["metadata"]["name"] == owner.name
-
-
-def _uses(cluster: JsonObject, class_id: ResourceId) -> bool:
-    name = value(cluster, "spec.topology.classRef.name") or value(cluster, "spec.topology.class")
-    home = value(cluster, "spec.topology.classRef.namespace") or cluster["metadata"].get(
-        "namespace"
-    )
-    return bool(name == class_id.name and home == class_id.namespace)

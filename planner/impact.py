@@ -6,68 +6,72 @@ Used by plan, and by apply to see that the effect has not grown since (docs/sema
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
 from planner.changes import Change, Verb
 from planner.facts import Around, FactReader
 from planner.planned import Planned
+from planner.topologies import LiveClusters, Surroundings, class_impact, cluster_impact, users_of
+from planner.units import cluster_unit
 from providers.base import Effect, Fact, Impact
-from providers.capi import CLUSTER, CLUSTER_CLASS
+from providers.capi import CLUSTER, CLUSTER_CLASS, is_control_plane
 from providers.readiness import held_back
 from providers.registry import impact, rules
 from state.live import Present
 from state.resource import JsonObject, ResourceId
 
-LiveClusters = Callable[[str], Iterable[Present]]
-"""Live Clusters of a management cluster."""
 
-
-def with_impact(item: Planned, facts: FactReader, clusters: LiveClusters) -> Change:
+def with_impact(item: Planned, around: Surroundings) -> Change:
     """The change with its impact filled in."""
     change = item.change
     if change.deletes:
-        return _removal(change, facts)
+        return _removal(change, around.facts)
     if change.verb in (Verb.FORGET, Verb.ROTATE):
         return change
-    found = impact_of(change.id, change.unit, item.live, item.after, facts, clusters)
+    found = impact_of(change.id, change.unit, item.live, item.after, around)
     if found is None:
         effect = Effect.NONE if change.ownership_only or item.live is None else Effect.IN_PLACE
         found = Impact(effect=effect)
     return msgspec.structs.replace(change, impact=found)
 
 
-def read_before(planned: Iterable[Planned]) -> set[str]:
+def read_before(planned: Iterable[Planned], clusters: LiveClusters) -> set[str]:
     """Units whose machines the effects of these changes are computed from."""
-    return {
-        item.change.unit
-        for item in planned
-        if item.live is not None
-        and item.change.id.group_kind != CLUSTER_CLASS
-        and rules(item.change.id.group, item.change.id.kind).machines
-    }
+    units = set()
+    for item in planned:
+        id_ = item.change.id
+        if item.live is None:
+            continue
+        if id_.group_kind == CLUSTER_CLASS:
+            users = users_of(id_, clusters(id_.cluster))
+            units |= {cluster_unit(u.id.cluster, u.id.namespace, u.id.name) for u in users}
+        elif owns_machines(id_):
+            units.add(item.change.unit)
+    return units
+
+
+def owns_machines(id_: ResourceId) -> bool:
+    """A change of such an object may touch machines."""
+    return id_.group_kind == CLUSTER or rules(id_.group, id_.kind).machines
 
 
 def impact_of(
-    id_: ResourceId,
-    unit: str,
-    live: Present | None,
-    after: JsonObject | None,
-    facts: FactReader,
-    clusters: LiveClusters,
+    id_: ResourceId, unit: str, live: Present | None, after: JsonObject | None, around: Surroundings
 ) -> Impact | None:
     """The machines that becoming `after` touches; None for kinds that own none."""
-    kind_rules = rules(id_.group, id_.kind)
-    if after is None or not (kind_rules.machines or id_.group_kind == CLUSTER):
+    if after is None or not owns_machines(id_):
         return None
-    if live is None:
+    if id_.group_kind == CLUSTER:
+        found = cluster_impact(id_, live, after, around)
+    elif live is None:
         return impact(id_.group_kind, None, after, Fact())
-    if id_.group_kind == CLUSTER_CLASS:
-        of_class = facts.of_class(id_, clusters(id_.cluster))
-        return impact(id_.group_kind, live.body, after, of_class)
-    found = impact(id_.group_kind, live.body, after, facts.of_owner(id_, unit))
-    return found if id_.group_kind == CLUSTER else _held(found, live.body, after)
+    elif id_.group_kind == CLUSTER_CLASS:
+        return class_impact(id_, live, after, around)
+    else:
+        found = impact(id_.group_kind, live.body, after, around.facts.of_owner(id_, unit))
+    return found if live is None else _held(found, live.body, after)
 
 
 def _held(found: Impact | None, before: JsonObject, after: JsonObject) -> Impact | None:
@@ -113,16 +117,12 @@ def _cluster_removal(change: Change, around: Around) -> Change:
 
 
 def _cascade(around: Around) -> Iterable[str]:
-    plane = sum(1 for m in around.machines if _is_control_plane(m))
+    plane = sum(1 for m in around.machines if is_control_plane(m))
     if plane:
         yield f"{plane} control-plane machine{'s' if plane > 1 else ''}"
-    pools = Counter(_pool(m) for m in around.machines if not _is_control_plane(m))
+    pools = Counter(_pool(m) for m in around.machines if not is_control_plane(m))
     for pool, count in sorted(pools.items()):
         yield f"{count} worker machine{'s' if count > 1 else ''} of {pool}"
-
-
-def _is_control_plane(machine: JsonObject) -> bool:
-    return "cluster.x-k8s.io/control-plane" in (machine["metadata"].get("labels") or {})
 
 
 def _pool(machine: JsonObject) -> str:

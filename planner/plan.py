@@ -41,6 +41,7 @@ from planner.rotation import describe_rotations, trigger
 from planner.select import Selector
 from planner.standing import Fates
 from planner.targets import cut, only
+from planner.topologies import Surroundings
 from planner.units import assign, is_workload
 from planner.unwanted import Unwanted
 from planner.work import Declared
@@ -311,9 +312,11 @@ class _Planning:
             for p in self.out.planned
             if p.change.verb is Verb.ROTATE
         }
-        self.facts.prepare(read_before(self.out.planned))
+        self.facts.prepare(read_before(self.out.planned, self._live_clusters))
+        bodies = {p.change.id: p.after for p in self.out.planned if p.after is not None}
+        around = Surroundings(facts=self.facts, clusters=self._live_clusters, planned=bodies.get)
         for item in self.out.planned:
-            item.change = with_impact(item, self.facts, self._live_clusters)
+            item.change = with_impact(item, around)
             item.change = trigger(item.change, rotated)
 
     def _live_clusters(self, management: str) -> Iterable[Present]:

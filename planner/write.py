@@ -20,15 +20,14 @@ from planner.changes import (
     MustBeAbsent,
     Verb,
 )
-from planner.facts import FactReader
-from planner.impact import LiveClusters, impact_of
+from planner.impact import impact_of, owns_machines
 from planner.leftovers import letting_go, settled
 from planner.ssa import merged, peoples_tool, says, split_conflicts
+from planner.topologies import Surroundings
 from providers.base import Effect
 from providers.builtin import Served
 from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
-from providers.registry import rules
 from providers.secrets import sensitive_paths
 from state.errors import ClusterformError
 from state.fields import MANAGER, MISSING, owners, set_at, value_at
@@ -66,16 +65,15 @@ class Writer:
         *,
         client: Callable[[str], KubeClient],
         secrets: Mapping[SecretRef, str],
-        facts: FactReader,
-        clusters: LiveClusters,
+        around: Surroundings,
         results: Callable[[ActionId], Written | None],
         next_step: Callable[[ActionId], Change | None],
         may_write: Callable[[], bool],
     ) -> None:
         self._client = client
         self._secrets = secrets
-        self._facts = facts
-        self._clusters = clusters
+        self._around = around
+        self._facts = around.facts
         self._results = results
         self._next_step = next_step
         self._may_write = may_write
@@ -239,11 +237,11 @@ class Writer:
 
     def _check_impact(self, change: Change, found: Present) -> None:
         """Facts are read again: a larger effect than the plan showed is stale (semantics 25)."""
-        if not rules(change.id.group, change.id.kind).machines or change.ownership_only:
+        if not owns_machines(change.id) or change.ownership_only:
             return
         self._facts.forget(change.unit)
         after = merged(found, self._body(change, found))
-        now = impact_of(change.id, change.unit, found, after, self._facts, self._clusters)
+        now = impact_of(change.id, change.unit, found, after, self._around)
         if now is None:
             return
         if now.effect is Effect.UNKNOWN and change.impact.effect is not Effect.UNKNOWN:

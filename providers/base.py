@@ -46,6 +46,10 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     """The trigger field, or why the effect is unknown."""
     note: str = ""
     """The rule that picks victims, held rollouts and the like."""
+    owner: str = ""
+    """Of a part: whose machines these are."""
+    parts: tuple[Impact, ...] = ()
+    """The owners behind one sum: a topology's control plane and workers, a class's clusters."""
 
     @property
     def touched(self) -> int:

@@ -25,6 +25,8 @@ CLUSTER_NAME = "cluster.x-k8s.io/cluster-name"
 DEPLOYMENT_NAME = "cluster.x-k8s.io/deployment-name"
 CONTROL_PLANE = "cluster.x-k8s.io/control-plane"
 TOPOLOGY_OWNED = "topology.cluster.x-k8s.io/owned"
+DEPLOYMENT_TOPOLOGY = "topology.cluster.x-k8s.io/deployment-name"
+POOL_TOPOLOGY = "topology.cluster.x-k8s.io/pool-name"
 CLONED_FROM = "cluster.x-k8s.io/cloned-from-name"
 AUTOSCALER_MIN = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
 AUTOSCALER_MAX = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
@@ -248,7 +250,10 @@ def _deployment_arithmetic(
         notes.append(f"OnDelete: {replaced} outdated until somebody deletes them")
         replaced = 0
     if removed:
-        notes.append(_victims(after))
+        order = value(after, "spec.deletion.order") or value(
+            after, "spec.strategy.rollingUpdate.deletePolicy"
+        )
+        notes.append(victims_rule(str(order or "")))
     surge, unavailable = rolling_limits(replicas, strategy)
     rolls = replaced > 0
     return Impact(
@@ -277,11 +282,14 @@ def default_replicas(after: JsonObject, before: int) -> int:
     return min(max(before, int(low)), int(high))
 
 
-def _victims(after: JsonObject) -> str:
-    order = value(after, "spec.deletion.order") or value(
-        after, "spec.strategy.rollingUpdate.deletePolicy", "Random"
-    )
-    return f"{str(order).lower()} first" if order != "Random" else "any of them"
+def victims_rule(order: str) -> str:
+    """Which machines a scale-down takes, by `deletion.order`; the default is Random."""
+    return f"{order.lower()} first" if order not in ("", "Random") else "any of them"
+
+
+def is_control_plane(machine: JsonObject) -> bool:
+    """A machine of a control plane, by the label that its controller gives it."""
+    return CONTROL_PLANE in (machine["metadata"].get("labels") or {})
 
 
 def _replicas(body: JsonObject) -> int:
@@ -302,19 +310,16 @@ def owner_uids(body: JsonObject) -> set[str]:
 def provider_defined_impact(
     kind: GroupKind, before: JsonObject | None, after: JsonObject, fact: Fact
 ) -> Impact | None:
-    """Kinds whose rollout their controller decides: an upper bound, every machine of the owner.
-
-    A Cluster without topology touches no machine by itself; a new object replaces nothing.
-    """
+    """Kinds whose rollout their controller decides: an upper bound, every machine of the owner."""
     if before is None:
-        added = _topology_replicas(after) if kind == CLUSTER else _replicas_of_pool(kind, after)
+        added = _replicas_of_pool(kind, after)
         return Impact(effect=Effect.SCALES, added=added, total=added, peak=added) if added else None
-    paths = _PROVIDER_DEFINED[kind]
-    changed = changed_field(before, after, paths)
-    if kind == CLUSTER and value(before, "spec.paused") and not value(after, "spec.paused"):
-        changed = "spec.paused"  # whatever was held back begins
-    if not changed:
-        return None
+    changed = changed_field(before, after, _PROVIDER_DEFINED[kind])
+    return at_most(changed, fact) if changed else None
+
+
+def at_most(because: str, fact: Fact, note: str = "its controller decides which") -> Impact:
+    """Every machine may be replaced; how many, a controller decides."""
     if fact.unreadable:
         return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
     live = len(fact.machines)
@@ -323,33 +328,15 @@ def provider_defined_impact(
         replaced=live,
         live=live,
         total=live,
-        because=changed,
-        note="at most; its controller decides which",
+        because=because,
+        note=f"at most; {note}",
     )
 
 
 _PROVIDER_DEFINED: dict[GroupKind, tuple[str, ...]] = {
-    CLUSTER: (
-        "spec.topology.version",
-        "spec.topology.classRef",
-        "spec.topology.class",
-        "spec.topology.variables",
-        "spec.topology.controlPlane",
-        "spec.topology.workers",
-    ),
-    CLUSTER_CLASS: ("spec",),
     MACHINE_POOL: ("spec.replicas", *_TEMPLATE_FIELDS),
     MACHINE: ("spec",),
 }
-
-
-def _topology_replicas(cluster: JsonObject) -> int:
-    topology = value(cluster, "spec.topology")
-    if not topology:
-        return 0
-    workers = value(topology, "workers.machineDeployments", []) or []
-    counts = [value(topology, "controlPlane.replicas", 1), *(w.get("replicas", 1) for w in workers)]
-    return sum(count for count in counts if isinstance(count, int))
 
 
 def _replicas_of_pool(kind: GroupKind, body: JsonObject) -> int:

@@ -71,7 +71,7 @@ def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> 
         return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
     machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
     cloned = {_identity(m): m for m in fact.infra_machines}
-    reconfigured = _rolling_spec(before) != _rolling_spec(after)
+    reconfigured = rolling_spec(before) != rolling_spec(after)
     settled = not reconfigured and not _trigger(before, after)
     outdated = sum(1 for m in machines if _outdated(m, cloned, after, reconfigured, settled))
     live = len(machines)
@@ -136,7 +136,7 @@ def _outdated(
     )
 
 
-def _rolling_spec(body: JsonObject) -> Any:
+def rolling_spec(body: JsonObject) -> Any:
     """The part of kubeadmConfigSpec that KCP compares: empty equals missing, some fields never."""
     spec = _pruned(value(body, "spec.kubeadmConfigSpec", {}))
     cluster = {

@@ -33,12 +33,15 @@ def rules(group: str, kind: str) -> KindRules:
 def impact(
     kind: GroupKind, before: JsonObject | None, after: JsonObject, fact: Fact
 ) -> Impact | None:
-    """What a change does to the machines of their owner; None for kinds that own no machines."""
+    """What a change does to the machines of their owner; None for kinds that own no machines.
+
+    Clusters and classes are not here: they need more than their own facts (`providers.topology`).
+    """
     if kind == capi.MACHINE_DEPLOYMENT:
         return capi.machine_deployment_impact(before, after, fact)
     if kind == controlplane.KUBEADM:
         return controlplane.kubeadm_impact(before, after, fact)
-    if kind in (capi.MACHINE_POOL, capi.CLUSTER, capi.CLUSTER_CLASS, capi.MACHINE):
+    if kind in (capi.MACHINE_POOL, capi.MACHINE):
         return capi.provider_defined_impact(kind, before, after, fact)
     return None
 

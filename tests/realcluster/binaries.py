@@ -65,6 +65,23 @@ CONTROL_PLANE = (
     ),
 )
 
+CONTROLLERS = (
+    Tool(name="capi-core", module="capi", package="sigs.k8s.io/cluster-api/core"),
+    Tool(name="capi-bootstrap", module="capi", package="sigs.k8s.io/cluster-api/bootstrap/kubeadm"),
+    Tool(
+        name="capi-control-plane",
+        module="capi",
+        package="sigs.k8s.io/cluster-api/controlplane/kubeadm",
+    ),
+    Tool(
+        name="capi-dev",
+        module="capi",
+        package="sigs.k8s.io/cluster-api/test/infrastructure/docker",
+    ),
+)
+"""Cluster API's own controllers with their webhooks; the last makes machines in memory."""
+ALL = (*CONTROL_PLANE, *CONTROLLERS)
+
 
 def cache() -> Path:
     """Where the binaries are: `$CLUSTERFORM_REAL_CACHE`, else below the user's cache folder."""
@@ -118,7 +135,7 @@ def where(tool: Tool) -> Path:
     return cache() / f"{tool.name}-{made_from.hexdigest()[:16]}" / tool.name
 
 
-def missing(tools: tuple[Tool, ...] = CONTROL_PLANE) -> tuple[Tool, ...]:
+def missing(tools: tuple[Tool, ...] = ALL) -> tuple[Tool, ...]:
     """Those of `tools` that are not built yet."""
     return tuple(tool for tool in tools if not where(tool).is_file())
 
@@ -136,7 +153,7 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def build(tools: tuple[Tool, ...] = CONTROL_PLANE) -> None:
+def build(tools: tuple[Tool, ...] = ALL) -> None:
     """Make what is missing. A build that was cut off goes on from Go's own build cache.
 
     Raises: BuildFailed without a Go toolchain, or with the compiler's last words.
@@ -251,7 +268,7 @@ def main() -> int:
     except BuildFailed as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
-    for tool in CONTROL_PLANE:
+    for tool in ALL:
         print(where(tool))
     return 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ from tests.realcluster.lab import RealLab, transport_of
 from tests.realcluster.server import ControlPlane
 
 _FOLDER = "CLUSTERFORM_REAL_FOLDER"
+_WITH_CONTROLLERS = "controllers"
+"""Suites below this folder need Cluster API's controllers."""
 _stack = ExitStack()
 
 
@@ -29,9 +31,26 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.option.collectonly:
         return
-    plane = _stack.enter_context(ControlPlane.started())
-    capi.install(transport_of(plane))
-    os.environ[_FOLDER] = f"{plane.folder}:{plane.port}"
+    asked = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    managed = Path(__file__).parent / _WITH_CONTROLLERS
+    if any(managed in (path, *path.parents) or path in managed.parents for path in asked):
+        _start(capi.MANAGED_FOLDER, capi.managed)
+    if any(managed not in (path, *path.parents) for path in asked):
+        _start(_FOLDER, _bare)
+
+
+def _start(variable: str, make: Callable[[], AbstractContextManager[ControlPlane]]) -> None:
+    """Start a server and say in the environment where it is; one that is named there is used."""
+    if variable not in os.environ:
+        plane = _stack.enter_context(make())
+        os.environ[variable] = f"{plane.folder}:{plane.port}"
+
+
+@contextmanager
+def _bare() -> Iterator[ControlPlane]:
+    with ControlPlane.started() as plane:
+        capi.install(transport_of(plane))
+        yield plane
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -48,15 +67,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = ", ".join(tool.name for tool in missing())
         reason = f"{names} not built: python -m tests.realcluster.binaries"
     for item in items:
-        if here in item.path.parents and _FOLDER not in os.environ:
+        if here not in item.path.parents:
+            continue
+        managed = here / _WITH_CONTROLLERS in item.path.parents
+        if (capi.MANAGED_FOLDER if managed else _FOLDER) not in os.environ:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
 def plane() -> ControlPlane:
     """The shared control plane, with Cluster API's CRDs and no controllers but GC's."""
-    folder, _, port = os.environ[_FOLDER].rpartition(":")
-    return ControlPlane(folder=Path(folder), port=int(port))
+    return capi.found(_FOLDER)
 
 
 @pytest.fixture(scope="session")

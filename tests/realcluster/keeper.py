@@ -2,13 +2,15 @@
 
     python -m tests.realcluster.keeper FOLDER PORTS yes|no [FLAG …]
 
-Speaks over its pipes: one line on stdout once the API answers (`ready` or `failed: …`). The end of
-its stdin is the order to stop, and comes by itself when the parent dies, however it dies. The
-folder goes last.
+Speaks over its pipes: one line on stdout once the API answers (`ready` or `failed: …`). A line on
+stdin is the order to run one more server beside it (a JSON `Order`), answered in the same way. The
+end of its stdin is the order to stop, and comes by itself when the parent dies, however it dies.
+The folder goes last.
 """
 
 import contextlib
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -16,9 +18,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
+from typing import TypedDict
 
-from tests.realcluster.binaries import CONTROL_PLANE, where
+from tests.realcluster.binaries import ALL, where
 
 _START_SECONDS = 120.0
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
@@ -38,6 +42,15 @@ def free_ports(count: int) -> list[int]:
     finally:
         for one in held:
             one.close()
+
+
+class Order(TypedDict):
+    """One more server: a built binary by name, its flags, its environment, where it says ready."""
+
+    name: str
+    flags: list[str]
+    environment: dict[str, str]
+    ready: str
 
 
 class Keeper:
@@ -108,6 +121,17 @@ class Keeper:
                 "--kube-api-burst=400",
             )
 
+    def add(self, order: Order) -> None:
+        """Run one more server and wait until the address `ready` answers 200."""
+        self._spawn(order["name"], *order["flags"], environment=order["environment"])
+        until = time.monotonic() + _START_SECONDS
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while True:
+            with contextlib.suppress(OSError), opener.open(order["ready"], timeout=2):
+                return
+            self._check(until)
+            time.sleep(0.1)
+
     def stop(self) -> None:
         """End them by their pids, at once: what they hold goes with the folder."""
         for process in reversed(self._running):
@@ -116,8 +140,8 @@ class Keeper:
             process.wait()
         self._running.clear()
 
-    def _spawn(self, name: str, *flags: str) -> None:
-        binary = where(next(tool for tool in CONTROL_PLANE if tool.name == name))
+    def _spawn(self, name: str, *flags: str, environment: dict[str, str] | None = None) -> None:
+        binary = where(next(tool for tool in ALL if tool.name == name))
         with (self.folder / f"{name}.log").open("wb") as log:
             self._running.append(
                 subprocess.Popen(
@@ -126,6 +150,7 @@ class Keeper:
                     stdout=log,
                     stderr=log,
                     cwd=self.folder,
+                    env={**os.environ, **(environment or {})},
                     preexec_fn=_die_with_parent,
                 )
             )
@@ -140,7 +165,6 @@ class Keeper:
 
     def _until_ready(self, port: int) -> None:
         import ssl
-        import urllib.request
 
         context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
         token = (self.folder / "tokens.csv").read_text().partition(",")[0]
@@ -179,7 +203,9 @@ def main(folder: str, ports: str, controllers: str, *flags: str) -> int:
     try:
         keeper.start([int(port) for port in ports.split(",")])
         print("ready", flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            keeper.add(json.loads(line))
+            print("ready", flush=True)
     except Died as death:
         logs = "\n".join(
             f"{log.name}: {log.read_text(errors='replace')[-1500:]}"

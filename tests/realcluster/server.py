@@ -12,11 +12,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.realcluster.keeper import free_ports
+from tests.realcluster.keeper import Order, free_ports
 
 ROOT = Path(__file__).parents[2]
 ADMIN = "admin-token"
@@ -34,6 +34,8 @@ class ControlPlane:
 
     folder: Path
     port: int
+    keeper: "subprocess.Popen[str] | None" = field(default=None, compare=False, repr=False)
+    """The process that holds the servers; None in everybody but the starter."""
 
     @property
     def server(self) -> str:
@@ -49,6 +51,18 @@ class ControlPlane:
     def ca(self) -> bytes:
         """The authority that signed the serving certificate, as PEM."""
         return (self.folder / "ca.crt").read_bytes()
+
+    def add(self, order: Order) -> None:
+        """Run one more server beside it, until it is ready; only the starter can.
+
+        Raises: NotStarted.
+        """
+        assert self.keeper is not None
+        assert self.keeper.stdin is not None
+        assert self.keeper.stdout is not None
+        self.keeper.stdin.write(json.dumps(order) + "\n")
+        self.keeper.stdin.flush()
+        _await_ready(self.keeper)
 
     def config(
         self, *, user: str = "", server: str = "", certificate: bool = False
@@ -86,9 +100,9 @@ class ControlPlane:
         """
         folder = Path(tempfile.mkdtemp(prefix="clusterform-real-"))
         ports = free_ports(3)
-        plane = cls(folder=folder, port=ports[0])
         _make_identities(folder)
-        plane.kubeconfig.write_text(json.dumps(plane.config()))
+        bare = cls(folder=folder, port=ports[0])
+        bare.kubeconfig.write_text(json.dumps(bare.config()))
         order = [str(folder), ",".join(map(str, ports)), "yes" if controllers else "no", *flags]
         keeper = subprocess.Popen(
             [sys.executable, "-P", "-m", "tests.realcluster.keeper", *order],
@@ -101,14 +115,19 @@ class ControlPlane:
         assert keeper.stdin is not None
         assert keeper.stdout is not None
         try:
-            said = keeper.stdout.readline().strip()
-            if said != "ready":
-                raise NotStarted(said + "\n" + keeper.stdout.read())
-            yield plane
+            _await_ready(keeper)
+            yield cls(folder=folder, port=ports[0], keeper=keeper)
         finally:
             keeper.stdin.close()
             keeper.wait(30)
             keeper.stdout.close()
+
+
+def _await_ready(keeper: "subprocess.Popen[str]") -> None:
+    assert keeper.stdout is not None
+    said = keeper.stdout.readline().strip()
+    if said != "ready":
+        raise NotStarted(said + "\n" + keeper.stdout.read())
 
 
 def _cache_choice() -> dict[str, str]:

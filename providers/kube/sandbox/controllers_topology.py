@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 
+from providers.classpatches import NotApplicable, Part, patched, variables
 from providers.kube.sandbox.controllers_objects import (
     CLONED_FROM,
     CLONED_FROM_KIND,
@@ -25,7 +26,6 @@ from providers.kube.sandbox.controllers_objects import (
     ref_to,
     suffix,
 )
-from providers.kube.sandbox.controllers_patches import Part, Unsupported, patched
 from providers.kube.sandbox.controllers_subject import TIMINGS, Subject
 from providers.kube.sandbox.world import Key
 from state.resource import JsonObject, canonical
@@ -37,6 +37,10 @@ _DEPLOYMENT = "topology.cluster.x-k8s.io/deployment-name"
 
 class _Missing(Exception):
     """Something that the class refers to is not there."""
+
+
+class _Unsupported(Exception):
+    """The class uses what the sandbox does not simulate: Go templates and external patches."""
 
 
 def render(cluster: Subject) -> None:
@@ -55,7 +59,7 @@ def render(cluster: Subject) -> None:
     cluster.metadata.setdefault("labels", {}).update({CLUSTER_NAME: cluster.name, OWNED: ""})
     try:
         reason, why = _Topology(cluster, found).apply()
-    except (_Missing, Unsupported) as problem:
+    except (_Missing, _Unsupported, NotApplicable) as problem:
         cluster.state("TopologyReconciled", False, str(problem), "ReconcileFailed")
         cluster.world.wake(cluster.key, TIMINGS.retry)
         return
@@ -94,19 +98,31 @@ class _Topology:
         found = follow(self.world, ref, self.namespace)
         if found is None:
             raise _Missing(f"{ref['kind']} {ref['name']} does not exist")
-        return patched(found, self.spec, self.cluster.value, part)
+        known = variables(self.spec, self.cluster.value, self._overrides(part))
+        version = {"version": self.topology["version"]}
+        known["builtin"] |= {"controlPlane": version, "machineDeployment": version}
+        rendered = patched(found, self.spec, known, part)
+        if rendered.open:
+            raise _Unsupported("enabledIf, valueFrom.template and external are not simulated")
+        return rendered.body
+
+    def _overrides(self, part: Part) -> JsonObject | None:
+        if part.role == "controlPlane":
+            return (self.topology.get("controlPlane") or {}).get("variables")
+        listed = (self.topology.get("workers") or {}).get("machineDeployments") or []
+        return next((md.get("variables") for md in listed if md["name"] == part.name), None)
 
     def _template(self, ref: JsonObject, part: Part) -> JsonObject:
         """A template of the cluster's own, named by what it says."""
         source = self._source(ref, part)
         content = source["spec"]
-        base = "-".join(filter(None, (self.cluster.name, part.deployment)))
+        base = "-".join(filter(None, (self.cluster.name, part.name)))
         name = f"{base}-{suffix(source['kind'], canonical(content))}"
         group = key_of(source)[0]
         key = (group, source["kind"], self.cluster.namespace, name)
         self.used.add(key)
         if self.world.get(*key) is None:
-            metadata = self._metadata(source, name, part.deployment)
+            metadata = self._metadata(source, name, part.name)
             value = {"apiVersion": source["apiVersion"], "kind": source["kind"]}
             self.world.create({**value, "metadata": metadata, "spec": content}, manager=MANAGER)
         return {"apiGroup": group, "kind": source["kind"], "name": name}
