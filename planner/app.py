@@ -55,6 +55,7 @@ def plan(workspace: Workspace, options: Options | None = None) -> Plan:
                 line_of=workspace.line_of,
                 tool=TOOL,
                 options=options or Options(),
+                now=workspace.ids.wall,
                 cache=workspace.cache,
             )
         )
@@ -339,7 +340,7 @@ class _Application:
             client=self.workspace.api,
             secrets=secrets,
             around=Surroundings(
-                facts=FactReader(self._management),
+                facts=FactReader(self._management, self.workspace.ids.wall),
                 clusters=self._live_clusters,
                 planned=self._planned_body,
             ),

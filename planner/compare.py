@@ -15,9 +15,17 @@ from planner.decide import Compared
 from planner.diff import differences, masked
 from planner.leftovers import leftovers, settled
 from planner.prove import Proof, prove
-from planner.ssa import Conflict, comparable, merged, peoples_tool, same, split_conflicts
+from planner.ssa import (
+    Conflict,
+    comparable,
+    merged,
+    peoples_tool,
+    same,
+    split_conflicts,
+    with_defaults,
+)
 from providers.base import KindRules, value
-from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN, default_replicas
+from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN
 from providers.secrets import sensitive_paths
 from state.desired import IgnoreRule
 from state.fields import (
@@ -312,17 +320,6 @@ def _within(wanted: Any, held: Any) -> bool:
     if isinstance(wanted, dict) and isinstance(held, dict):
         return all(k in held and _within(v, held[k]) for k, v in wanted.items())
     return held is None or same(wanted, held)
-
-
-def with_defaults(after: JsonObject, before: JsonObject, kind_rules: KindRules) -> JsonObject:
-    """Put the kind's known defaults where a field of the live object would be gone."""
-    for path, default in kind_rules.defaults:
-        held = value(before, path)
-        if value(after, path) is None and held is not None:
-            if path == "spec.replicas":
-                default = default_replicas(after, held)
-            set_at(after, tuple(f"f:{part}" for part in path.split(".")), default)
-    return after
 
 
 _FREE_FORM = frozenset(("f:labels", "f:annotations", "f:data", "f:binaryData", "f:stringData"))

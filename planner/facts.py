@@ -48,10 +48,16 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FactReader:
-    """Reads the machines of clusters, once each. `client` gives a management cluster's API."""
+    """Reads the machines of clusters, once each. `client` gives a management cluster's API.
 
-    def __init__(self, client: Callable[[str], KubeClient | None]) -> None:
+    `now` is the wall clock in seconds; without one nothing is ever due.
+    """
+
+    def __init__(
+        self, client: Callable[[str], KubeClient | None], now: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._client = client
+        self._now = now
         self._around: dict[str, Around] = {}
         self._objects: dict[ResourceId, JsonObject | None] = {}
         self._found: dict[tuple[str, GroupKind], tuple[str, Served] | None] = {}
@@ -71,6 +77,7 @@ class FactReader:
             machine_sets=tuple(m for m in around.machine_sets if mine(m)),
             machines=tuple(m for m in around.machines if mine(m)),
             infra_machines=around.infra_machines,
+            now=self._now(),
         )
 
     def object(self, id_: ResourceId) -> JsonObject | None:

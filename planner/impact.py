@@ -95,7 +95,7 @@ def _removal(change: Change, facts: FactReader) -> Change:
         found = Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
     else:
         count = len(fact.machines)
-        found = Impact(effect=Effect.DESTROYS, destroyed=count, live=count)
+        found = Impact(effect=Effect.DESTROYS, destroyed=count, live=count, peak=count)
     return msgspec.structs.replace(change, impact=found)
 
 
@@ -110,7 +110,7 @@ def _cluster_removal(change: Change, around: Around) -> Change:
     count = len(around.machines)
     return msgspec.structs.replace(
         change,
-        impact=Impact(effect=Effect.DESTROYS, destroyed=count, live=count),
+        impact=Impact(effect=Effect.DESTROYS, destroyed=count, live=count, peak=count),
         cascade=tuple(_cascade(around)),
         survives=survives,
     )

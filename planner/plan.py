@@ -84,6 +84,8 @@ class Inputs(msgspec.Struct, kw_only=True):
     line_of: Callable[[Resource, FieldPath], str]
     tool: str
     options: Options = Options()
+    now: Callable[[], float] = lambda: 0.0
+    """The wall clock, in seconds since 1970: for what falls due."""
     cache: Path | None = None
     """Folder of this machine for what may be learned again."""
 
@@ -105,7 +107,7 @@ class _Planning:
         self.live = self.reader.live
         self.out = Outcome()
         self.noops = NoOps(inputs.cache, ask=self.options.refresh != "full")
-        self.facts = FactReader(self.reader.client)
+        self.facts = FactReader(self.reader.client, inputs.now)
         self.dry_run = DryRunner(
             self.reader.client, self.scopes, refresh=self.options.refresh, noops=self.noops
         )

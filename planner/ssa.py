@@ -13,6 +13,8 @@ import msgspec
 
 from planner.changes import Take
 from planner.shape import Shape
+from providers import base
+from providers.capi import default_replicas
 from state.fields import (
     MANAGER,
     MISSING,
@@ -24,6 +26,7 @@ from state.fields import (
     owners,
     owns_below,
     sent_paths,
+    set_at,
     trie,
     value_at,
 )
@@ -110,6 +113,20 @@ def merged(live: Present, desired: JsonObject) -> JsonObject:
             if value_at(desired, path) is MISSING and owners(live, path) == (entry.manager,):
                 delete_at(after, path)
     _overlay(after, comparable(desired), live, ())
+    return after
+
+
+def with_defaults(after: JsonObject, before: JsonObject, kind_rules: base.KindRules) -> JsonObject:
+    """Put the kind's known defaults where a field of the live object would be gone.
+
+    Whoever computes an effect from `merged` needs it: the server fills these in at once.
+    """
+    for path, default in kind_rules.defaults:
+        held = base.value(before, path)
+        if base.value(after, path) is None and held is not None:
+            if path == "spec.replicas":
+                default = default_replicas(after, held)
+            set_at(after, tuple(f"f:{part}" for part in path.split(".")), default)
     return after
 
 

@@ -22,12 +22,13 @@ from planner.changes import (
 )
 from planner.impact import impact_of, owns_machines
 from planner.leftovers import letting_go, settled
-from planner.ssa import merged, peoples_tool, says, split_conflicts
+from planner.ssa import merged, peoples_tool, says, split_conflicts, with_defaults
 from planner.topologies import Surroundings
 from providers.base import Effect
 from providers.builtin import Served
 from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
+from providers.registry import rules
 from providers.secrets import sensitive_paths
 from state.errors import ClusterformError
 from state.fields import MANAGER, MISSING, owners, set_at, value_at
@@ -241,6 +242,7 @@ class Writer:
             return
         self._facts.forget(change.unit)
         after = merged(found, self._body(change, found))
+        after = with_defaults(after, found.body, rules(change.id.group, change.id.kind))
         now = impact_of(change.id, change.unit, found, after, self._around)
         if now is None:
             return

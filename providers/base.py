@@ -5,6 +5,7 @@ A provider module fills these tables; `providers.registry` finds them. Everythin
 
 from __future__ import annotations
 
+import datetime
 import enum
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -148,6 +149,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     machine_sets: tuple[JsonObject, ...] = ()
     machines: tuple[JsonObject, ...] = ()
     infra_machines: tuple[JsonObject, ...] = ()
+    now: float = 0.0
+    """The time of the read, in seconds since 1970."""
     unreadable: str = ""
     """Why something of this could not be read; makes every effect unknown."""
 
@@ -228,6 +231,24 @@ def _through_lists(
         value = value[part]
         path = (*path, f"f:{part}")
     yield path, value
+
+
+def moment(text: Any) -> float:
+    """A time as the API writes it (`2026-11-22T10:00:00Z`), in seconds since 1970; else 0."""
+    try:
+        return datetime.datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
+    except ValueError:
+        return 0.0
+
+
+def due(after: Any, fact: Fact) -> float:
+    """The moment of a `rollout.after`, once it has passed; else 0.
+
+    What was made before it is outdated from then on (Cluster API v1.14.0, mdutil and
+    collections.ShouldRolloutAfter).
+    """
+    at = moment(after)
+    return at if 0 < at < fact.now else 0.0
 
 
 def values(body: JsonObject, path: str) -> Iterable[tuple[FieldPath, Any]]:

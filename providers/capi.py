@@ -10,7 +10,17 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from providers.base import Effect, Fact, Impact, KindRules, Milestone, RefRule, value
+from providers.base import (
+    Effect,
+    Fact,
+    Impact,
+    KindRules,
+    Milestone,
+    RefRule,
+    due,
+    moment,
+    value,
+)
 from state.resource import GroupKind, JsonObject
 
 GROUP = "cluster.x-k8s.io"
@@ -126,7 +136,13 @@ KINDS: dict[GroupKind, KindRules] = {
                 {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
             ),
         ),
-        reads=("spec.replicas", "spec.rollout.strategy", "spec.paused", *_TEMPLATE_FIELDS),
+        reads=(
+            "spec.replicas",
+            "spec.rollout.strategy",
+            "spec.rollout.after",
+            "spec.paused",
+            *_TEMPLATE_FIELDS,
+        ),
     ),
     MACHINE_POOL: KindRules(
         references=(_OF_CLUSTER, *_machine_refs("spec.template.spec")),
@@ -229,10 +245,12 @@ def machine_deployment_impact(before: JsonObject | None, after: JsonObject, fact
     if fact.unreadable:
         return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
     wanted = rollout_key(value(after, "spec.template.spec", {}))
+    since = due(value(after, "spec.rollout.after") or value(after, "spec.rolloutAfter"), fact)
     current_sets = {
         ms["metadata"]["uid"]
         for ms in fact.machine_sets
         if rollout_key(value(ms, "spec.template.spec", {})) == wanted
+        and moment(ms["metadata"].get("creationTimestamp")) >= since
     }
     machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
     current = sum(1 for m in machines if owner_uids(m) & current_sets)
@@ -265,9 +283,17 @@ def _deployment_arithmetic(
         total=replicas,
         peak=max(live, replicas + surge) if rolls else max(live, replicas),
         floor=max(0, replicas - unavailable) if rolls else min(live, replicas),
-        because=changed_field(before, after, _TEMPLATE_FIELDS) if rolls else "",
+        because=_trigger(before, after) if rolls else "",
         note="; ".join(notes),
     )
+
+
+def _trigger(before: JsonObject, after: JsonObject) -> str:
+    """The field that makes machines outdated; of what was outdated already, what says so."""
+    changed = changed_field(
+        before, after, (*_TEMPLATE_FIELDS, "spec.rollout.after", "spec.rolloutAfter")
+    )
+    return changed or "outdated already"
 
 
 def default_replicas(after: JsonObject, before: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers.base import Effect, Fact, Impact, KindRules, RefRule, value
+from providers.base import Effect, Fact, Impact, KindRules, RefRule, due, moment, value
 from providers.bootstrap import secret_refs
 from providers.capi import CLONED_FROM, ROLLED_OUT, changed_field, scale
 from state.resource import GroupKind, JsonObject
@@ -73,7 +73,11 @@ def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> 
     cloned = {_identity(m): m for m in fact.infra_machines}
     reconfigured = rolling_spec(before) != rolling_spec(after)
     settled = not reconfigured and not _trigger(before, after)
-    outdated = sum(1 for m in machines if _outdated(m, cloned, after, reconfigured, settled))
+    outdated = sum(
+        1
+        for m in machines
+        if _outdated(m, cloned, after, reconfigured, settled) or _due(m, after, fact)
+    )
     live = len(machines)
     replaced, added, removed = scale(live, live - outdated, replicas)
     rolls = replaced > 0
@@ -88,8 +92,10 @@ def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> 
         peak=max(live, replicas + (1 if str(surge) != "0" else 0))
         if rolls
         else max(live, replicas),
-        floor=replicas - (1 if str(surge) == "0" else 0) if rolls else min(live, replicas),
-        because=_trigger(before, after) if rolls else "",
+        # The next one goes once the new control plane is healthy, which is before its node is
+        # available (scale.go asks for pods and etcd; measured).
+        floor=max(0, replicas - (2 if str(surge) == "0" else 1)) if rolls else min(live, replicas),
+        because=(_trigger(before, after) or "outdated already") if rolls else "",
         note="one at a time" if rolls else "",
     )
 
@@ -103,8 +109,28 @@ def _trigger(before: JsonObject, after: JsonObject) -> str:
             "spec.machineTemplate.spec.infrastructureRef.name",
             "spec.machineTemplate.infrastructureRef.name",
             "spec.kubeadmConfigSpec",
+            "spec.rollout.after",
+            "spec.rolloutAfter",
+            _EXPIRY_DAYS,
         ),
     )
+
+
+_EXPIRY_DAYS = "spec.rollout.before.certificatesExpiryDays"
+_DAY = 86_400
+
+
+def _due(machine: JsonObject, plane: JsonObject, fact: Fact) -> bool:
+    """Replaced without any other change: `rollout.after` has passed, or certificates run out.
+
+    Source: Cluster API v1.14.0, util/collections ShouldRolloutAfter and ShouldRolloutBefore.
+    """
+    since = due(value(plane, "spec.rollout.after") or value(plane, "spec.rolloutAfter"), fact)
+    if moment(machine["metadata"].get("creationTimestamp")) < since:
+        return True
+    days = value(plane, _EXPIRY_DAYS) or value(plane, "spec.rolloutBefore.certificatesExpiryDays")
+    expiry = moment(value(machine, "status.certificatesExpiryDate"))
+    return bool(days and expiry and fact.now and fact.now + days * _DAY > expiry)
 
 
 def _identity(body: JsonObject) -> tuple[str, str]:

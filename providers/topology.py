@@ -343,7 +343,7 @@ def _limits(name: str, replicas: int, strategy: JsonObject) -> tuple[int, int]:
     if name != CONTROL_PLANE_OWNER:
         return rolling_limits(replicas, strategy)
     surge = str(value(strategy, "rollingUpdate.maxSurge", 1)) != "0"
-    return (1, 0) if surge else (0, 1)
+    return (1, 1) if surge else (0, 2)  # as in providers.controlplane
 
 
 _ORDER = (Effect.NONE, Effect.IN_PLACE, Effect.SCALES, Effect.PROVIDER_DEFINED, Effect.ROLLS)

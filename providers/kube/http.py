@@ -205,6 +205,11 @@ def _loopback(host: str) -> bool:
 # ------------------------------------------------------------------------- who we are
 
 
+_ONE_AT_A_TIME = threading.Lock()
+"""The official package imports itself in circles and keeps its temporary files by content for the
+whole process: of two threads in it one sees half a module, or a file that the other removed."""
+
+
 def from_context(context: str) -> HttpTransport:
     """A cluster by a context of the user's own kubeconfig ($KUBECONFIG, else ~/.kube/config)."""
     return HttpTransport(lambda: _official(lambda config, folder: _load(config, context, folder)))
@@ -236,6 +241,11 @@ def _load(config: Any, context: str, folder: str) -> None:
 
 def _official(load: Callable[[Any, str], None]) -> Login:
     """Let the official package read the credentials, and take its connection pool."""
+    with _ONE_AT_A_TIME:
+        return _logged_in(load)
+
+
+def _logged_in(load: Callable[[Any, str], None]) -> Login:
     from kubernetes.client import Configuration
     from kubernetes.client.rest import RESTClientObject
     from kubernetes.config import ConfigException, kube_config
