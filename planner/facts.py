@@ -30,6 +30,7 @@ from providers.controlplane import KUBEADM
 from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
 from providers.registry import rules
+from providers.selected import SELECTING
 from state.live import Absent, Present, Unreadable
 from state.resource import GroupKind, JsonObject, ResourceId, split_api_version
 
@@ -59,6 +60,7 @@ class FactReader:
         self._client = client
         self._now = now
         self._around: dict[str, Around] = {}
+        self._selecting: dict[tuple[str, str], list[JsonObject]] = {}
         self._objects: dict[ResourceId, JsonObject | None] = {}
         self._found: dict[tuple[str, GroupKind], tuple[str, Served] | None] = {}
 
@@ -95,6 +97,20 @@ class FactReader:
                 raise ApiError("api-unavailable", found.reason)
             self._objects[id_] = found.body if isinstance(found, Present) else None
         return self._objects[id_]
+
+    def selecting(self, cluster: ResourceId) -> list[JsonObject]:
+        """Objects that act on Clusters by label, near this one. Raises: ApiError."""
+        client = self._client(cluster.cluster)
+        if client is None:
+            raise ApiError("api-unavailable", "its management cluster cannot be read")
+        key = (cluster.cluster, cluster.namespace)
+        if key not in self._selecting:
+            self._selecting[key] = [
+                body
+                for kind in SELECTING
+                for body in self._in_namespace(client, cluster, kind.group, kind.kind)
+            ]
+        return self._selecting[key]
 
     def users_of(self, template: ResourceId) -> list[str]:
         """What still refers to a template, in words; raises `ApiError` if that cannot be known.

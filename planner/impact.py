@@ -17,8 +17,11 @@ from planner.topologies import LiveClusters, Surroundings, class_impact, cluster
 from planner.units import cluster_unit
 from providers.base import Effect, Fact, Impact
 from providers.capi import CLUSTER, CLUSTER_CLASS, is_control_plane
+from providers.holds import holds, noted
+from providers.kube.answers import ApiError
 from providers.readiness import held_back
 from providers.registry import impact, rules
+from providers.selected import set_off
 from state.live import Present
 from state.resource import JsonObject, ResourceId
 
@@ -70,8 +73,29 @@ def impact_of(
     elif id_.group_kind == CLUSTER_CLASS:
         return class_impact(id_, live, after, around)
     else:
-        found = impact(id_.group_kind, live.body, after, around.facts.of_owner(id_, unit))
-    return found if live is None else _held(found, live.body, after)
+        fact = around.facts.of_owner(id_, unit)
+        found = impact(id_.group_kind, live.body, after, fact)
+        if found is not None:
+            found = noted(found, holds(id_.group_kind, live.body, after, found, fact))
+    if live is None:
+        return found
+    if id_.group_kind == CLUSTER:
+        found = _labelled(id_, found, live, after, around)
+    return _held(found, live.body, after)
+
+
+def _labelled(
+    id_: ResourceId, found: Impact | None, live: Present, after: JsonObject, around: Surroundings
+) -> Impact | None:
+    """Labels of a Cluster are read by others: a chart is uninstalled where its label goes."""
+    labels = after["metadata"].get("labels") or {}
+    if labels == live.labels:
+        return found
+    try:
+        texts = tuple(set_off(live.labels, labels, around.facts.selecting(id_)))
+    except ApiError as error:
+        texts = (f"who acts on its labels could not be read: {error.brief}",)
+    return noted(found or Impact(effect=Effect.IN_PLACE), texts)
 
 
 def _held(found: Impact | None, before: JsonObject, after: JsonObject) -> Impact | None:
