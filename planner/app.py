@@ -347,6 +347,7 @@ class _Application:
             results=self.results.get,
             next_step=following.get,
             may_write=lock.holds,
+            pause=self.workspace.ids.sleep,
         )
 
     def _planned_body(self, id_: ResourceId) -> JsonObject | None:

@@ -1,6 +1,6 @@
 """What edits of managed topologies do: of one Cluster, or of a ClusterClass to all that use it.
 
-Renders every topology as it is live and as this plan makes it (`providers.topology`). What cannot
+Renders every topology as it is live and as this plan makes it (`providers.blueprint`). What cannot
 be rendered is an upper bound that says why; it never counts as nothing.
 """
 
@@ -13,9 +13,7 @@ import msgspec
 from planner.facts import FactReader
 from planner.units import cluster_unit
 from providers.base import Effect, Impact, value
-from providers.capi import CLUSTER_CLASS, at_most
-from providers.kube.answers import ApiError
-from providers.topology import (
+from providers.blueprint import (
     Blueprint,
     NotKnown,
     blueprint,
@@ -24,6 +22,8 @@ from providers.topology import (
     summed,
     topology_impact,
 )
+from providers.capi import CLUSTER_CLASS, at_most
+from providers.kube.answers import ApiError
 from state.live import Present
 from state.resource import JsonObject, ResourceId
 

@@ -44,6 +44,9 @@ from state.live import Absent, Present, Unreadable
 from state.resource import FieldPath, JsonObject, SecretRef, path_text
 
 ATTEMPTS = 4
+ATTEMPTS_WHILE_BUSY = 12
+"""Of an update: controllers that write status all the time move the resourceVersion (a rollout of a
+topology does so several times a second), and what the plan was made from still holds."""
 """Re-reads of an object whose resourceVersion moved under a write: status is busy."""
 
 
@@ -70,6 +73,7 @@ class Writer:
         results: Callable[[ActionId], Written | None],
         next_step: Callable[[ActionId], Change | None],
         may_write: Callable[[], bool],
+        pause: Callable[[float], None],
     ) -> None:
         self._client = client
         self._secrets = secrets
@@ -78,6 +82,7 @@ class Writer:
         self._results = results
         self._next_step = next_step
         self._may_write = may_write
+        self._pause = pause
 
     def perform(self, change: Change) -> Written:
         """Write `change`; raises ClusterformError ('stale', api-…) when it must not be written."""
@@ -123,7 +128,7 @@ class Writer:
             return self._create(change)
         if isinstance(change.precondition, AnyState) and isinstance(self._read(change), Absent):
             return self._create(change)
-        for attempt in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS_WHILE_BUSY):
             found = self._expect(change)
             body = self._body(change, found)
             body["metadata"]["uid"] = found.uid
@@ -132,7 +137,8 @@ class Writer:
                 answer = self._send(change, body, force=self._force(change, body, found))
                 return self._written(change, self._let_go(change, answer))
             except ApiError as error:
-                if error.code == "api-stale" and attempt + 1 < ATTEMPTS:
+                if error.code == "api-stale" and attempt + 1 < ATTEMPTS_WHILE_BUSY:
+                    self._pause(min(2.0, 0.05 * 2**attempt))
                     continue
                 if error.code == "api-stale":
                     raise _stale(change, "somebody keeps writing to it") from None

@@ -35,7 +35,7 @@ def impact(
 ) -> Impact | None:
     """What a change does to the machines of their owner; None for kinds that own no machines.
 
-    Clusters and classes are not here: they need more than their own facts (`providers.topology`).
+    Clusters and classes are not here: they need more than their own facts (`providers.blueprint`).
     """
     if kind == capi.MACHINE_DEPLOYMENT:
         return capi.machine_deployment_impact(before, after, fact)
