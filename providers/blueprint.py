@@ -275,6 +275,8 @@ def _owner_impact(
         notes.append(victims_rule(after.order))
     surge, unavailable = _limits(name, replicas, after.strategy)
     rolls = replaced > 0
+    if rolls and name == CONTROL_PLANE_OWNER:
+        notes.append("one at a time")
     effect = Effect.ROLLS if certain else Effect.PROVIDER_DEFINED
     if not rolls:
         effect = Effect.SCALES if added or removed else Effect.NONE

@@ -34,6 +34,25 @@ def effect_text(impact: Impact) -> str:
             return _join(clean(impact.effect.value), clean(impact.note))
 
 
+def part_lines(impact: Impact, limit: int = 12) -> list[str]:
+    """One line for each owner behind a sum; owners that fare alike in several clusters share it."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for part in impact.parts:
+        cluster, _, owner = part.owner.partition(" ") if "/" in part.owner else ("", "", part.owner)
+        text = effect_text(part)
+        if part.because and part.effect is not Effect.UNKNOWN:
+            text = f"{text}: {clean(part.because)}"
+        alike.setdefault((clean(owner), text), []).append(clean(cluster))
+    lines = []
+    for (owner, text), clusters in alike.items():
+        where = f" of {plural(len(clusters), 'cluster')}, each" if len(clusters) > 1 else ""
+        one = f"{clusters[0]} " if clusters[0] and len(clusters) == 1 else ""
+        lines.append(f"{one}{owner}{where}: {text}")
+    if len(lines) > limit:
+        return [*lines[:limit], f"{len(lines) - limit} more owners: -v lists them"]
+    return lines
+
+
 def _rolls(impact: Impact) -> str:
     victims, others = _notes(impact)
     return _join(

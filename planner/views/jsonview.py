@@ -13,7 +13,7 @@ import msgspec
 
 from planner.changes import ActionId, Change, Edge, FieldChange, Gate, Plan, Verb
 from planner.views.counts import Counts, counts
-from providers.base import Milestone
+from providers.base import Impact, Milestone
 from state.resource import JsonObject, canonical, path_text
 
 _ACTIONS = {
@@ -110,7 +110,7 @@ def _change(change: Change) -> JsonObject:
         "reason": change.reason,
         "confidence": change.confidence.value,
         "ownership_only": change.ownership_only,
-        "impact": _impact(change),
+        "impact": _impact(change.impact),
         "fields": [_field(f) for f in change.fields],
         "takes": [{"path": path_text(t.path), "manager": t.manager} for t in change.takes],
         "releases": list(change.releases),
@@ -124,9 +124,10 @@ def _change(change: Change) -> JsonObject:
     }
 
 
-def _impact(change: Change) -> JsonObject:
-    impact = change.impact
+def _impact(impact: Impact) -> JsonObject:
     return {
+        "owner": impact.owner,
+        "parts": [_impact(part) for part in impact.parts],
         "effect": impact.effect.value,
         "replaced": impact.replaced,
         "added": impact.added,

@@ -23,7 +23,7 @@ from planner.views.counts import (
     verb_counts,
 )
 from planner.views.danger import Danger, dangers
-from planner.views.effects import how
+from planner.views.effects import how, part_lines
 from planner.views.fences import cell, fence, span, summary
 from planner.views.graphs import graph_text
 from planner.views.names import Names, object_name
@@ -239,6 +239,7 @@ def _entry_lines(entry: Entry, names: Names) -> Iterator[str]:
     yield f"{_diff_mark(entry)} {clean(change.id.kind)} {entry_name(entry)}" + (
         f"   {effect}" if effect else ""
     )
+    yield from (f"!   {line}" for line in part_lines(entry.face.impact))
     if change.verb is Verb.REPLACE:
         yield "!   deleted, then made anew under the same name"
     if destroys_cluster(change):

@@ -12,7 +12,7 @@ from planner.changes import Change, FieldChange, Plan, Verb
 from planner.views.clean import clean, plural, wrapped
 from planner.views.counts import counts, destroys_cluster
 from planner.views.danger import dangers
-from planner.views.effects import how
+from planner.views.effects import how, part_lines
 from planner.views.grouping import Family
 from planner.views.names import Names
 from planner.views.sections import (
@@ -171,6 +171,8 @@ class _TextView:
             effects.append("deleted, then made anew")
         text = " · ".join(effect for effect in effects if effect)
         yield from self._columns(left, text, _COLORS.get(mark, ""))
+        for line in part_lines(entry.face.impact, 1000 if self.verbose else 12):
+            yield from wrapped(f"      {line}", self.width, "        ")
         yield from self._fields(change)
         yield from self._consequences(change)
         if entry.family is not None:
