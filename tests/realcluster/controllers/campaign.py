@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from planner.changes import Plan, Verb
+from planner.events import Event, RunFinished, Waiting
 from planner.views.effects import effect_text
 from providers.base import Effect, Impact
 from tests.realcluster.controllers.manifests import Docs, text
@@ -36,6 +38,9 @@ class Edit:
     change: Callable[[Docs], object] = len
     """What is edited; nothing, where somebody else's act is the edit."""
     live: Callable[[RealLab, str], None] | None = None
+    apply: Callable[[RealLab, Plan], RunFinished] = RealLab.apply
+    options: dict[str, Any] = field(default_factory=dict)
+    """Of the plan: what is destroyed."""
     smoke: bool = False
     at_most: str = ""
     """Why it cannot be predicted exactly: words that the plan has to say."""
@@ -70,7 +75,9 @@ def predicted(plan: Plan) -> dict[str, Impact]:
     for change in plan.changes:
         cluster = change.unit.rpartition("/")[2]
         kind, impact = change.id.kind, change.impact
-        if impact.parts:
+        if change.deletes and kind == "Cluster":
+            found |= _cascade(change.id.name, change.cascade)
+        elif impact.parts:
             prefix = "" if kind == "ClusterClass" else f"{change.id.name} "
             for part in impact.parts:
                 found[prefix + part.owner.rpartition("/")[2]] = part
@@ -87,6 +94,17 @@ def predicted(plan: Plan) -> dict[str, Impact]:
     return found
 
 
+def _cascade(cluster: str, lines: tuple[str, ...]) -> dict[str, Impact]:
+    """`2 worker machines of md-0` → the owner as the observer calls it."""
+    found = {}
+    for line in lines:
+        count, owner = int(line.split()[0]), line.rpartition(" of ")[2]
+        plane = "control-plane" in line
+        name = f"{cluster} {'control plane' if plane else f'MachineDeployment {owner}'}"
+        found[name] = Impact(effect=Effect.DESTROYS, destroyed=count, live=count, peak=count)
+    return found
+
+
 def _after(first: Impact | None, second: Impact) -> Impact:
     """Two steps of one object: each replaces its machines."""
     if first is None:
@@ -99,6 +117,25 @@ def _after(first: Impact | None, second: Impact) -> Impact:
         peak=max(first.peak, second.peak),
         floor=min(first.floor, second.floor),
     )
+
+
+def interrupted(waits: int) -> Callable[[RealLab, Plan], RunFinished]:
+    """An apply that is stopped when it has waited for so many things, and then resumed."""
+
+    def apply(lab: RealLab, plan: Plan) -> RunFinished:
+        seen: list[Event] = []
+
+        def interrupt(event: Event, stop: Callable[[], None]) -> None:
+            if isinstance(event, Waiting):
+                seen.append(event)
+                if len(seen) == waits:
+                    stop()
+
+        first = lab.apply(plan, interrupt=interrupt)
+        assert first.interrupted, "it ended before it was interrupted"
+        return lab.resume(first.run)
+
+    return apply
 
 
 class Campaign:
@@ -162,14 +199,14 @@ class Campaign:
         if edit.live is not None:
             edit.live(lab, namespace)
         start = time.monotonic()
-        plan = lab.plan()
+        plan = lab.plan(**edit.options)
         outcome.predicted = predicted(plan)
         outcome.said = [
             f"{c.verb} {c.id.kind} {c.id.name}: {effect_text(c.impact)}"
             for c in plan.changes
             if c.verb is not Verb.CREATE
         ]
-        finished = lab.apply(plan)
+        finished = edit.apply(lab, plan)
         end = time.monotonic()
         outcome.seconds = end - start
         problems = [f"{r.action}: {r.message}" for r in finished.results if r.outcome != "done"]
@@ -179,4 +216,4 @@ class Campaign:
         time.sleep(_QUIET)
         outcome.observed = self._machines.between(namespace, start, end)
         outcome.afterwards = self._machines.between(namespace, end, time.monotonic())
-        outcome.second = [f"{c.verb} {c.id}" for c in lab.plan().changes]
+        outcome.second = [f"{c.verb} {c.id}" for c in lab.plan(**edit.options).changes]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from tests.realcluster.controllers.campaign import Edit, Script
+from planner.select import parse
+from tests.realcluster.controllers.campaign import Edit, Script, interrupted
 from tests.realcluster.controllers.manifests import (
     Doc,
     Docs,
@@ -469,6 +470,76 @@ CLASS_EDITS = Script(
     ),
 )
 
+PLAIN_LIFE = Script(
+    name="l-plain",
+    make=lambda ns: plain(ns, control_plane=1, workers=2, version="v1.34.0"),
+    edits=(
+        Edit(
+            id="plain: two minors",
+            change=both(
+                put(PLANE, "spec.version", "v1.36.0"),
+                put(WORKERS, "spec.template.spec.version", "v1.36.0"),
+            ),
+        ),
+        Edit(
+            id="plain: deleted",
+            options={"mode": "destroy", "targets": (parse("kind=Cluster"),)},
+            smoke=True,
+        ),
+    ),
+)
+
+TOPOLOGY_LIFE = Script(
+    name="l-topology",
+    make=lambda ns: topology(ns, version="v1.34.0"),
+    edits=(
+        Edit(id="topology: two minors", change=put(T1, "spec.topology.version", "v1.36.0")),
+        Edit(
+            id="class gains a worker class and the cluster uses it instead",
+            change=lambda docs: (
+                docs[CLASS]["spec"]["workers"]["machineDeployments"].append(
+                    {**docs[CLASS]["spec"]["workers"]["machineDeployments"][0], "class": "other"}
+                ),
+                docs[T1]["spec"]["topology"]["workers"]["machineDeployments"].append(
+                    {"class": "other", "name": "md-2", "replicas": 1}
+                ),
+            ),
+        ),
+        Edit(
+            id="class loses the first worker class, and the cluster its deployments",
+            change=lambda docs: (
+                docs[CLASS]["spec"]["workers"]["machineDeployments"].pop(0),
+                docs[T1]["spec"]["topology"]["workers"]["machineDeployments"].pop(0),
+                docs[T1]["spec"]["topology"]["workers"]["machineDeployments"].pop(0),
+            ),
+        ),
+        Edit(
+            id="topology: deleted",
+            options={"mode": "destroy", "targets": (parse("kind=Cluster"),)},
+        ),
+    ),
+)
+
+INTERRUPTED = tuple(
+    Script(
+        name=f"i-{waits}",
+        make=lambda ns: plain(ns, control_plane=1, workers=2),
+        edits=(
+            Edit(
+                id=f"upgrade interrupted at its wait {waits} and resumed",
+                change=both(
+                    put(PLANE, "spec.version", "v1.36.0"),
+                    put(WORKERS, "spec.template.spec.version", "v1.36.0"),
+                    starts_in(WORKER_TEMPLATE, 2),
+                ),
+                apply=interrupted(waits),
+                smoke=waits == 2,
+            ),
+        ),
+    )
+    for waits in (1, 2, 4, 6, 8)
+)
+
 SCRIPTS = (
     WORKER_EDITS,
     STRATEGY_EDITS,
@@ -480,6 +551,9 @@ SCRIPTS = (
     TOPOLOGY_EDITS,
     UPGRADE_EDITS,
     CLASS_EDITS,
+    PLAIN_LIFE,
+    TOPOLOGY_LIFE,
+    *INTERRUPTED,
 )
 
 

@@ -55,7 +55,9 @@ def join_labels(value: str) -> Doc:
     return {"joinConfiguration": {"nodeRegistration": {"kubeletExtraArgs": [argument]}}}
 
 
-def plain(namespace: str, *, control_plane: int = 1, workers: int = 3) -> Docs:
+def plain(
+    namespace: str, *, control_plane: int = 1, workers: int = 3, version: str = VERSION
+) -> Docs:
     """A cluster `c1` of seven objects: a control plane and one MachineDeployment `c1-md0`."""
     docs = [
         doc("v1", "Namespace", "", namespace),
@@ -84,7 +86,7 @@ def plain(namespace: str, *, control_plane: int = 1, workers: int = 3) -> Docs:
             "c1-cp",
             spec={
                 "replicas": control_plane,
-                "version": VERSION,
+                "version": version,
                 "machineTemplate": {
                     "spec": {"infrastructureRef": _ref(_INFRA, "DevMachineTemplate", "c1-cp")}
                 },
@@ -104,12 +106,14 @@ def plain(namespace: str, *, control_plane: int = 1, workers: int = 3) -> Docs:
                 "controlPlaneRef": _ref(_PLANE, "KubeadmControlPlane", "c1-cp"),
             },
         ),
-        deployment(namespace, "c1-md0", replicas=workers),
+        deployment(namespace, "c1-md0", replicas=workers, version=version),
     ]
     return {f"{d['kind']}/{d['metadata']['name']}": d for d in docs}
 
 
-def deployment(namespace: str, name: str, *, replicas: int, template: str = "c1-md0") -> Doc:
+def deployment(
+    namespace: str, name: str, *, replicas: int, template: str = "c1-md0", version: str = VERSION
+) -> Doc:
     """A MachineDeployment of cluster `c1`."""
     return doc(
         f"{_CORE}/v1beta2",
@@ -123,7 +127,7 @@ def deployment(namespace: str, name: str, *, replicas: int, template: str = "c1-
             "template": {
                 "spec": {
                     "clusterName": "c1",
-                    "version": VERSION,
+                    "version": version,
                     "bootstrap": {"configRef": _ref(_BOOTSTRAP, "KubeadmConfigTemplate", template)},
                     "infrastructureRef": _ref(_INFRA, "DevMachineTemplate", template),
                 }
@@ -137,11 +141,18 @@ def _ref(group: str, kind: str, name: str) -> Doc:
 
 
 def topology(
-    namespace: str, *, clusters: tuple[str, ...] = ("t1",), md0: int = 2, md1: int = 1
+    namespace: str,
+    *,
+    clusters: tuple[str, ...] = ("t1",),
+    md0: int = 2,
+    md1: int = 1,
+    version: str = VERSION,
 ) -> Docs:
     """A class `dev` with one variable of workers, and clusters with two MachineDeployments each."""
     docs = [doc("v1", "Namespace", "", namespace), *_class(namespace)]
-    docs += [managed_cluster(namespace, name, md0=md0, md1=md1) for name in clusters]
+    docs += [
+        managed_cluster(namespace, name, md0=md0, md1=md1, version=version) for name in clusters
+    ]
     return {f"{d['kind']}/{d['metadata']['name']}": d for d in docs}
 
 
@@ -223,7 +234,9 @@ def _patch(variable: str, group: str, kind: str, names: Doc, path: str) -> Doc:
     return {"name": variable, "definitions": [{"selector": selector, "jsonPatches": [step]}]}
 
 
-def managed_cluster(namespace: str, name: str, *, md0: int = 2, md1: int = 1) -> Doc:
+def managed_cluster(
+    namespace: str, name: str, *, md0: int = 2, md1: int = 1, version: str = VERSION
+) -> Doc:
     """A cluster of the class `dev`."""
     return doc(
         f"{_CORE}/v1beta2",
@@ -237,7 +250,7 @@ def managed_cluster(namespace: str, name: str, *, md0: int = 2, md1: int = 1) ->
             },
             "topology": {
                 "classRef": {"name": "dev"},
-                "version": VERSION,
+                "version": version,
                 "controlPlane": {"replicas": 1},
                 "workers": {
                     "machineDeployments": [
