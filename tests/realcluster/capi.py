@@ -11,9 +11,9 @@ the webhook configurations name their addresses.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
-import random
 import shutil
 import sys
 import threading
@@ -29,7 +29,7 @@ import yaml
 from providers.kube.api import APPLY_PATCH, Request, Transport
 from providers.kube.http import from_access
 from providers.kube.kubeconfig import parse
-from tests.realcluster.binaries import module_folder
+from tests.realcluster.binaries import cache, module_folder
 from tests.realcluster.keeper import free_ports
 from tests.realcluster.server import ControlPlane
 
@@ -109,8 +109,12 @@ def install(server: Transport, ports: Mapping[str, int] | None = None, ca: str =
 
 @contextmanager
 def managed() -> Iterator[ControlPlane]:
-    """A control plane with Cluster API's CRDs, webhooks and running controllers."""
-    with ControlPlane.started() as plane:
+    """A control plane with Cluster API's CRDs, webhooks and running controllers.
+
+    One at a time on a machine: the dev provider listens on fixed ports (19000, and 20000 and on for
+    the clusters that it makes). A second one waits.
+    """
+    with _alone(), ControlPlane.started() as plane:
         server = from_access(parse(json.dumps(plane.config()).encode()))
         ca = str(plane.config()["clusters"][0]["cluster"]["certificate-authority-data"])
         certificates = plane.folder / "webhooks"
@@ -120,11 +124,8 @@ def managed() -> Iterator[ControlPlane]:
         numbers = free_ports(3 * len(COMPONENTS))
         ports = dict(zip((c.binary for c in COMPONENTS), numbers, strict=False))
         install(server, ports, ca)
-        # The port of a cluster in memory counts up from 20000 and is not looked at before it is
-        # taken: an address of its own for each run keeps two runs apart.
-        address = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.1"
         for number, component in enumerate(COMPONENTS):
-            _run(plane, component, ports[component.binary], numbers[4 + 2 * number :], address)
+            _run(plane, component, ports[component.binary], numbers[4 + 2 * number :])
         for component in COMPONENTS:
             for body in _webhooks(component, ports[component.binary], ca):
                 kind = body["kind"].lower() + "s"
@@ -133,9 +134,19 @@ def managed() -> Iterator[ControlPlane]:
         yield plane
 
 
-def _run(
-    plane: ControlPlane, component: Component, webhook: int, others: list[int], address: str
-) -> None:
+@contextmanager
+def _alone() -> Iterator[None]:
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "controllers.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another run has its controllers; waiting for it …", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(plane: ControlPlane, component: Component, webhook: int, others: list[int]) -> None:
     health, diagnostics = others[:2]
     plane.add(
         {
@@ -155,7 +166,7 @@ def _run(
                 "POD_NAMESPACE": "capi-system",
                 "POD_NAME": "local",
                 "POD_UID": "local",
-                "POD_IP": address,
+                "POD_IP": "127.0.0.1",
             },
             "ready": f"http://127.0.0.1:{health}/readyz",
         }
