@@ -9,6 +9,7 @@ from providers.base import value
 from providers.builtin import Served
 from providers.capi import CLUSTER, CLUSTER_NAME
 from providers.conditions import labels_of
+from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
 from state.live import Present
 from state.resource import GroupKind, JsonObject, ResourceId
@@ -28,6 +29,7 @@ class Inventory:
         self._only = only
         self._kinds = kinds if kinds is not None else {}
         self._found: dict[tuple[GroupKind, bool], dict[tuple[str, str], list[Present]]] = {}
+        self._listed: dict[tuple[GroupKind, str], list[Present] | ApiError] = {}
         self._named: dict[GroupKind, dict[tuple[str, str], Present]] = {}
 
     def clusters(self) -> list[Present]:
@@ -88,6 +90,19 @@ class Inventory:
         return found
 
     def _objects(self, kind: GroupKind, selector: str = "") -> list[Present]:
+        """Listed once; a refusal, too, is asked for once and then repeated."""
+        key = (kind, selector)
+        if key not in self._listed:
+            try:
+                self._listed[key] = self._list(kind, selector)
+            except ApiError as error:
+                self._listed[key] = error
+        found = self._listed[key]
+        if isinstance(found, ApiError):
+            raise found
+        return found
+
+    def _list(self, kind: GroupKind, selector: str) -> list[Present]:
         how = self._how(kind)
         if how is None:
             return []

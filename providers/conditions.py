@@ -54,8 +54,7 @@ def conditions(body: JsonObject) -> dict[str, Condition]:
 
     A CRD that has just been made has `conditions: null`.
     """
-    new = _listed(value(body, "status.v1beta2.conditions"))
-    return new or _listed(value(body, "status.conditions"))
+    return {item["type"]: _read(item) for item in _listed(body)}
 
 
 def has_new_form(body: JsonObject) -> bool:
@@ -64,22 +63,27 @@ def has_new_form(body: JsonObject) -> bool:
     Judged by what stands there, not by the version's name: `AWSCluster` is served as v1beta2 and
     has old ones. In the new form a reason is required also where the status is True.
     """
-    if _listed(value(body, "status.v1beta2.conditions")):
-        return True
-    found = _listed(value(body, "status.conditions")).values()
+    found = conditions(body).values()
     return bool(found) and all(c.reason and not c.severity for c in found)
 
 
 def condition(body: JsonObject, kind: str) -> Condition:
     """The condition of a type; without one, all fields of the answer are empty."""
-    return conditions(body).get(kind, NONE)
+    for item in reversed(_listed(body)):
+        if item["type"] == kind:
+            return _read(item)
+    return NONE
 
 
-def _listed(found: Any) -> dict[str, Condition]:
-    if not isinstance(found, list):
-        return {}
-    read = (_read(item) for item in found if isinstance(item, dict))
-    return {c.type: c for c in read if c.type}
+def _listed(body: JsonObject) -> list[JsonObject]:
+    """What stands in the list that counts, as it stands there."""
+    for path in ("status.v1beta2.conditions", "status.conditions"):
+        found = value(body, path)
+        if isinstance(found, list):
+            listed = [c for c in found if isinstance(c, dict) and _text(c.get("type"))]
+            if listed:
+                return listed
+    return []
 
 
 def _read(item: JsonObject) -> Condition:

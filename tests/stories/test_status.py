@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from planner import events
 from planner import workspace as opened
 from planner.cli.main import run
 from planner.follow import follow
@@ -149,6 +150,23 @@ def test_what_cannot_be_read_is_said_and_never_ready(lab: Lab) -> None:
     assert len(found.unreadable) >= 1
 
 
+def test_a_rollout_that_waits_for_people_is_not_waited_for(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    by_hand = "  selector: {}\n  rollout: {strategy: {type: OnDelete}}\n"
+    manifest = cluster("c1").replace("  selector: {}\n", by_hand)
+    lab.write(FILE, "---\n".join((NAMESPACE, manifest)))
+    lab.commit()
+    lab.converge()
+    lab.edit(FILE, ("pool=md0", "pool=md1"))
+    finished = lab.apply(lab.plan())
+    assert (finished.unsettled, finished.seconds < 5) == ((), True)
+    said = "2 of 2 machines are outdated until somebody deletes them"
+    assert any(isinstance(e, events.Noted) and said in e.message for e in lab.events)
+    found = status(lab)
+    assert found.state == "READY"
+    assert any(said in n.text for n in nodes(found.children))
+
+
 # ---------------------------------------------------------------------- on and on
 
 
@@ -194,6 +212,18 @@ def test_watching_prints_what_changed_until_it_is_interrupted(
     assert printed.count("team-a/c1 ") == 2
     assert "spec.paused is set" in printed.split("\n\n")[1]
     assert set(naps) == {2.0}
+
+
+def test_a_terminal_shows_only_the_newest(
+    shell: Lab, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    shell.request("DELETE", capi("clusters", "team-a", "c1"))
+    assert run(["--color", "never", "status", "team-a/c1", "-w"]) == 0
+    printed = capfd.readouterr().out.split("\x1b[H\x1b[2J\x1b[3J")
+    assert printed[0] == ""
+    assert "DELETING" in printed[1]
+    assert printed[-1] == "There are no clusters.\n"
 
 
 def test_a_file_and_json(shell: Lab, capfd: pytest.CaptureFixture[str]) -> None:
