@@ -247,7 +247,8 @@ class _ClusterReader:
         mine = [b for b in bindings if (value(b.body, "spec.clusterName") or b.id.name) == home]
         for found in sets:
             node = object_node(found.id, found.body, Relatives())
-            yield msgspec.structs.replace(node, text=_applied(found, mine) or node.text)
+            told = [_applied(found, mine), "" if node.state == "ready" else node.text]
+            yield msgspec.structs.replace(node, text=" · ".join(filter(None, told)))
 
     def _charts(self) -> Iterator[Node]:
         """HelmChartProxies that select the cluster, each with its release here."""

@@ -327,7 +327,10 @@ def _remediating(body: JsonObject, _: Relatives) -> Readiness:
 
 def _resources(body: JsonObject, _: Relatives) -> Readiness:
     """ClusterResourceSet: everything put into every cluster that it selects."""
-    return wait_for(body, ("ResourcesApplied", "True"))
+    found = wait_for(body, ("ResourcesApplied", "True"))
+    said = condition(body, "ResourcesApplied").said
+    waiting = found.health is Health.WAITING and said
+    return Readiness(found.health, found.reason, said, found.since) if waiting else found
 
 
 def _releases(body: JsonObject, _: Relatives) -> Readiness:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from recorded import as_v1beta1, drop_condition, one, recorded, set_condition
 
 from providers.base import ABSENT, Health, Milestone, Readiness
 from providers.capi import AVAILABLE, INITIALIZED, PROVISIONED, ROLLED_OUT
 from providers.readiness import SHOWN, Relatives, check, held_back
 from state.resource import GroupKind
+from tests.support.recorded import as_v1beta1, drop_condition, one, recorded, set_condition
 
 Form = Callable[[Any], Any]
 FORMS: dict[str, Form] = {

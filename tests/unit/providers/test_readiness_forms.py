@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded import as_v1beta1, one, set_condition
 
 from providers.base import ABSENT, Health, Milestone
 from providers.capi import AVAILABLE, INITIALIZED, PROVISIONED, ROLLED_OUT
@@ -17,6 +16,7 @@ from providers.contract import Role, contract_of, needed, role_of
 from providers.readiness import SHOWN, Relatives, check
 from providers.topology import HELD, TROUBLE, WAITING
 from state.resource import GroupKind
+from tests.support.recorded import as_v1beta1, one, set_condition
 
 INFRA = "infrastructure.cluster.x-k8s.io"
 

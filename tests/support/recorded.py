@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-_DATA = json.loads((Path(__file__).parents[2] / "data" / "capi-converged.json").read_bytes())
+_DATA = json.loads((Path(__file__).parents[1] / "data" / "capi-converged.json").read_bytes())
 _OLD_COUNTERS = {"upToDateReplicas": "updatedReplicas"}
 _INITIALIZATION = {
     "Cluster": {
