@@ -12,7 +12,7 @@ from typing import Any
 
 from planner.statustree import Node
 from providers.base import Health, Readiness, value
-from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN
+from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN, INITIALIZED
 from providers.conditions import (
     annotations_of,
     by_name,
@@ -23,7 +23,7 @@ from providers.conditions import (
     leaving,
     name_of,
 )
-from providers.contract import done, role_of
+from providers.contract import Role, done, role_of
 from providers.readiness import SHOWN, Relatives, check, externally_managed, held_back
 from providers.registry import rules
 from providers.rollouts import (
@@ -69,7 +69,10 @@ def object_node(
 
 def judged(id_: ResourceId, body: JsonObject, relatives: Relatives) -> Readiness:
     """Its milestone; once that is reached, its own `Ready`, for what broke later."""
+    role = role_of(id_.group_kind)
     milestone = rules(id_.group, id_.kind).ready or SHOWN.get(id_.group_kind)
+    if milestone is None and role is Role.CONTROL_PLANE:
+        milestone = INITIALIZED  # a provider's own, by its contract
     if milestone is not None:
         found = check(milestone, body, relatives)
         if found.health is not Health.REACHED or found.message:
@@ -82,7 +85,8 @@ def judged(id_: ResourceId, body: JsonObject, relatives: Relatives) -> Readiness
             return Readiness(Health.BLOCKED, "Paused", paused, condition(body, "Paused").since)
     ready = condition(body, "Ready")
     if ready.status == "False":
-        trouble = ready.severity in ("Error", "") and milestone is not None
+        broke = not ready.severity and role is Role.INFRA_CLUSTER
+        trouble = ready.severity == "Error" or broke
         return Readiness(Health.WAITING, "Ready", f"Ready: {ready.said}", ready.since, trouble)
     return Readiness(Health.REACHED)
 
@@ -112,7 +116,9 @@ def settled_text(id_: ResourceId, body: JsonObject) -> str:
         wanted = wanted_replicas(body)
         return f"{counter(body, 'upToDateReplicas')} of {wanted} up to date{_scaler(body)}"
     role = role_of(id_.group_kind)
-    return "provisioned" if role is not None else ""
+    if role is None:
+        return ""
+    return "initialized" if role is Role.CONTROL_PLANE else "provisioned"
 
 
 def _scaler(body: JsonObject) -> str:

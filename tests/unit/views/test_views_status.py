@@ -120,6 +120,28 @@ def test_infrastructure(status: Any, state: str, text: str) -> None:
     assert (node.state, node.text) == (state, text)
 
 
+@pytest.mark.parametrize(
+    ("status", "state", "text"),
+    [
+        ({"initialized": True}, "ready", "initialized"),
+        ({"initialized": False}, "waiting", "the control plane is not initialized yet"),
+        (
+            {"initialized": True, "conditions": [_ready("False", "Warning")]},
+            "waiting",
+            "Ready: VpcFailed: no credentials",
+        ),
+    ],
+)
+def test_a_control_plane_without_a_table_goes_by_its_contract(
+    status: Any, state: str, text: str
+) -> None:
+    api = "controlplane.cluster.x-k8s.io"
+    id_ = ResourceId("m", api, "AWSManagedControlPlane", "team-a", "shop")
+    body = {"apiVersion": f"{api}/v1beta2", "kind": id_.kind, "metadata": {"name": "shop"}}
+    node = object_node(id_, {**body, "status": status}, Relatives())
+    assert (node.state, node.text) == (state, text)
+
+
 def test_externally_managed_infrastructure_is_never_called_broken() -> None:
     body = _infra()
     body["metadata"]["annotations"] = {"cluster.x-k8s.io/managed-by": "terraform"}
