@@ -246,6 +246,8 @@ class Run:
                 )
             elif state.health is Health.REACHED:
                 self._emit(events.Reached(resource=str(resource), milestone=milestone.name))
+                if state.message:  # not awaited, and why: another tool's, or somebody's to finish
+                    self._emit(events.Noted(message=f"{resource}: {state.message}"))
                 self._follow(self._schedule.reached(wait))
             else:
                 self._miss(wait, state.message)

@@ -6,407 +6,359 @@ cannot be read is said in its place and never counts as ready.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from planner.facts import Around, FactReader
-from planner.lookup import find_cluster, live_clusters
-from planner.units import ADDONS, cluster_unit
+from planner.contracts import Contracts
+from planner.lookup import find_cluster
+from planner.statusaddons import Addons
+from planner.statusparts import (
+    machine_nodes,
+    machine_state,
+    object_node,
+    selects,
+    settled_since,
+)
+from planner.statusread import Inventory, Kinds
+from planner.statustree import ClusterStatus, Node, Ratio, StatusTree, deepest_trouble
+from planner.units import cluster_unit
 from planner.workspace import Workspace
-from providers.base import APPLIED, Health, references, value
-from providers.builtin import Served
-from providers.capi import CLUSTER, CONTROL_PLANE, DEPLOYMENT_NAME, MACHINE_DEPLOYMENT, MACHINE_POOL
+from providers.base import ABSENT, APPLIED, Health, references, value
+from providers.capi import (
+    ADDONS,
+    CLUSTER,
+    CONTROL_PLANE,
+    MACHINE,
+    MACHINE_DEPLOYMENT,
+    MACHINE_POOL,
+    MACHINE_SET,
+)
+from providers.conditions import conditions, labels_of, name_of
 from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
-from providers.readiness import Relatives, check, conditions, relatives_of
+from providers.readiness import CHART_PROXY, HEALTH_CHECK, RESOURCE_SET, Relatives, check, of_owner
 from providers.registry import rules
+from providers.rollouts import wanted_replicas
 from state.errors import ClusterformError
-from state.live import Absent, Present, Unreadable
-from state.recorded import Records
-from state.resource import JsonObject, ResourceId, split_api_version
+from state.live import Present
+from state.resource import GroupKind, JsonObject, ResourceId
 
-_DETAILED = 12
-"""Up to so many clusters, all are shown with their parts; more only by their line and trouble."""
-_MACHINE_CONDITIONS = ("BootstrapConfigReady", "InfrastructureReady", "NodeHealthy", "Ready")
-"""From the cause to its consequences: the first that fails explains the others."""
-
-
-class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the tree. `state`: ready, waiting, blocked, deleting or unknown."""
-
-    kind: str
-    name: str
-    state: str
-    text: str = ""
-    children: tuple[Node, ...] = ()
+_ADDONS_OF = 12
+"""Up to so many clusters, their own APIs are asked for add-ons too."""
+_BINDING = GroupKind(ADDONS, "ClusterResourceSetBinding")
+_RELEASE = GroupKind(ADDONS, "HelmReleaseProxy")
+_OWNERS = (MACHINE_DEPLOYMENT, MACHINE_POOL)
+Way = Callable[[str], KubeClient]
+"""From a management cluster's name to its client; raises where there is none."""
 
 
-class Ratio(msgspec.Struct, frozen=True):
-    """`ready` of `wanted`."""
+def read_status(
+    workspace: Workspace, cluster: str | None = None, *, parts: bool = False
+) -> StatusTree:
+    """Read one cluster (`[management/]namespace/name`) with its parts, or all, a line for each.
 
-    ready: int
-    wanted: int
-
-
-class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One cluster. `state`: READY, ROLLING, CREATING, WAITING, PAUSED, DELETING or UNKNOWN."""
-
-    management: str
-    namespace: str
-    name: str
-    version: str
-    state: str
-    text: str = ""
-    """The deepest failing condition, where it is not ready."""
-    control_plane: Ratio
-    workers: Ratio
-    addons: Ratio | None = None
-    children: tuple[Node, ...] = ()
+    `parts`: all with their parts. Raises 'no-cluster'.
+    """
+    wanted = find_cluster(workspace, cluster) if cluster else None
+    return StatusReader(workspace, workspace.api, wanted, parts=parts).read()
 
 
-class StatusTree(msgspec.Struct, frozen=True, kw_only=True):
-    """All clusters that were asked for, and what could not be read at all."""
+class StatusReader:
+    """Reads the same status again and again; what does not change is asked once."""
 
-    clusters: tuple[ClusterStatus, ...]
-    unreadable: tuple[str, ...] = ()
-    detailed: bool = True
+    def __init__(
+        self,
+        workspace: Workspace,
+        way: Way,
+        only: ResourceId | None = None,
+        *,
+        parts: bool = False,
+        addons_every: float = 0.0,
+    ) -> None:
+        """`way`: clients that read, or that watch. `only`: the one Cluster that is asked about."""
+        self._workspace = workspace
+        self._way = way
+        self._only = only
+        self._parts = parts
+        self._addons = Addons(workspace, addons_every)
+        self._contracts = Contracts(_readers(workspace))
+        self._kinds: Kinds = {}
+
+    def read(self) -> StatusTree:
+        """The status now."""
+        found: list[tuple[Inventory, Present]] = []
+        unreadable: list[str] = []
+        only = self._only
+        for management in [only.cluster] if only else self._workspace.managements():
+            try:
+                inventory = Inventory(self._way(management), only, self._kinds)
+                found += [(inventory, present) for present in inventory.clusters()]
+            except ClusterformError as error:
+                unreadable.append(f"{management}: {error.brief}")
+        asked = self._addons if len(found) <= _ADDONS_OF else None
+        if asked and found and asked.problem():
+            unreadable.append(asked.problem())
+        clusters = [
+            _ClusterReader(inventory, present, self._contracts).read(asked)
+            for inventory, present in sorted(found, key=lambda item: item[1].id)
+        ]
+        return StatusTree(
+            clusters=tuple(clusters),
+            unreadable=tuple(sorted(unreadable)),
+            detailed=self._parts or only is not None,
+        )
 
 
-def read_status(workspace: Workspace, selector_cluster: str | None = None) -> StatusTree:
-    """Read one cluster (`[management/]namespace/name`), or all. Raises 'no-cluster'."""
-    wanted = find_cluster(workspace, selector_cluster) if selector_cluster else None
-    found: list[tuple[_Kinds, Present]] = []
-    unreadable: list[str] = []
-    for management in [wanted.cluster] if wanted else workspace.managements():
-        try:
-            client = workspace.api(management)
-            kinds = _Kinds(client)
-            found += [(kinds, c) for c in live_clusters(client) if wanted in (None, c.id)]
-        except ClusterformError as error:
-            unreadable.append(f"{management}: {error.brief}")
-    detailed = len(found) <= _DETAILED
-    records = _addon_records(workspace, unreadable) if detailed else {}
-    clusters = [
-        _ClusterReader(workspace, kinds, cluster, records).read()
-        for kinds, cluster in sorted(found, key=lambda item: item[1].id)
-    ]
-    return StatusTree(
-        clusters=tuple(clusters), unreadable=tuple(sorted(unreadable)), detailed=detailed
-    )
+def _readers(workspace: Workspace) -> Callable[[str], KubeClient | None]:
+    def client(cluster: str) -> KubeClient | None:
+        found = workspace.kube.api(cluster)
+        return found if isinstance(found, KubeClient) else None
+
+    return client
 
 
-def _addon_records(workspace: Workspace, unreadable: list[str]) -> Records:
-    try:
-        _, records = workspace.records()
-    except ClusterformError as error:
-        unreadable.append(f"records: {error.brief}")
-        return {}
-    return {i: r for i, r in records.items() if r.unit.endswith(ADDONS)}
+class _Around(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read around one Cluster."""
 
+    machines: tuple[JsonObject, ...] = ()
+    machine_sets: tuple[JsonObject, ...] = ()
+    referenced: tuple[Present | ResourceId, ...] = ()
+    """Infrastructure and control plane, live, or the id of what is not there."""
+    pools: tuple[Present, ...] = ()
 
-class _Kinds:
-    """apiVersion and URL name of kinds by discovery, each group asked once."""
-
-    def __init__(self, client: KubeClient) -> None:
-        self.client = client
-        self._versions: dict[str, str] | None = None
-        self._served: dict[str, dict[str, Served]] = {}
-
-    def of(self, id_: ResourceId) -> tuple[str, Served] | None:
-        """How to read an object; None while its kind is not served in the preferred version."""
-        if self._versions is None:
-            self._versions = {}
-            for version in self.client.api_versions():
-                self._versions.setdefault(split_api_version(version)[0], version)
-        version = self._versions.get(id_.group, "")
-        if version and version not in self._served:
-            self._served[version] = self.client.served(version)
-        served = self._served.get(version, {}).get(id_.kind)
-        return (version, served) if served else None
+    @property
+    def owners(self) -> list[Present]:
+        """What owns machines and is there."""
+        mine = [
+            p
+            for p in self.referenced
+            if isinstance(p, Present) and rules(p.id.group, p.id.kind).machines
+        ]
+        return [*mine, *self.pools]
 
 
 class _ClusterReader:
     """Reads everything around one Cluster."""
 
-    def __init__(
-        self, workspace: Workspace, kinds: _Kinds, cluster: Present, records: Records
-    ) -> None:
-        self._workspace = workspace
-        self._kinds = kinds
-        self._client = kinds.client
+    def __init__(self, inventory: Inventory, cluster: Present, contracts: Contracts) -> None:
+        self._inventory = inventory
         self._cluster = cluster
+        self._contracts = contracts
         self._unit = cluster_unit(cluster.id.cluster, cluster.id.namespace, cluster.id.name)
-        self._addons = [i for i, r in sorted(records.items()) if r.unit == self._unit + ADDONS]
-        self._facts = FactReader(lambda _: kinds.client)
 
-    def read(self) -> ClusterStatus:
-        """The status, its parts in order: infrastructure, control plane, pools, add-ons."""
-        around = self._facts.around(self._unit)
-        owners = [*self._referenced(), *self._pools()]
-        parts = [self._owner(o, around) for o in owners]
-        planes = [m for m in around.machines if _is_plane(m)]
-        workers = [m for m in around.machines if not _is_plane(m)]
-        ratio, node = self._addon_status()
-        children = (*parts, *self._loose(around, owners), *([node] if node else []))
-        state, text = self._state(around, children)
+    def read(self, addons: Addons | None) -> ClusterStatus:
+        """The status, its parts in the order of clusterctl."""
+        problem = ""
+        try:
+            around = self._around()
+        except ApiError as error:
+            around, problem = _Around(), f"it could not be read: {error.brief}"
+        ratio, node = addons.of(self._unit) if addons else (None, None)
+        children = [n for n in (*self._parts(around), node) if n is not None]
+        state, text, since = self._state(around, children, problem)
+        planes = [m for m in around.machines if CONTROL_PLANE in labels_of(m)]
+        workers = [m for m in around.machines if CONTROL_PLANE not in labels_of(m)]
         return ClusterStatus(
             management=self._cluster.id.cluster,
             namespace=self._cluster.id.namespace,
             name=self._cluster.id.name,
-            version=_version(owners, around, self._cluster.body),
+            version=_version(around, self._cluster.body),
             state=state,
             text=text,
-            control_plane=_ratio(planes, owners, plane=True),
-            workers=_ratio(workers, owners, plane=False),
+            since=since,
+            control_plane=_ratio(planes, [o for o in around.owners if not _is_pool(o)]),
+            workers=_ratio(workers, around.pools),
             addons=ratio,
-            children=children,
+            children=tuple(children),
         )
 
-    # ------------------------------------------------------------------ parts
+    def _around(self) -> _Around:
+        home, inventory = self._cluster.id, self._inventory
+
+        def bodies(kind: GroupKind) -> tuple[JsonObject, ...]:
+            return tuple(p.body for p in inventory.of_cluster(kind, home, labelled=True))
+
+        return _Around(
+            machines=bodies(MACHINE),
+            machine_sets=bodies(MACHINE_SET),
+            referenced=tuple(self._referenced()),
+            pools=tuple(p for kind in _OWNERS for p in inventory.of_cluster(kind, home)),
+        )
 
     def _referenced(self) -> Iterator[Present | ResourceId]:
-        """Infrastructure and control plane, live, or the id of what is not there."""
         kind_rules = rules(CLUSTER.group, CLUSTER.kind)
         for reference in references(self._cluster.body, self._cluster.id, kind_rules):
             if reference.path[:2] in (
                 ("f:spec", "f:infrastructureRef"),
                 ("f:spec", "f:controlPlaneRef"),
             ):
-                yield self._get(reference.target)
+                yield self._inventory.get(reference.target) or reference.target
 
-    def _get(self, id_: ResourceId) -> Present | ResourceId:
-        how = self._kinds.of(id_)
-        found = self._client.get(id_, *how) if how else Absent(id_)
-        return found if isinstance(found, Present) else id_
+    # ------------------------------------------------------------------ parts
 
-    def _pools(self) -> Iterator[Present]:
-        """MachineDeployments and MachinePools of the cluster, by name."""
-        home = self._cluster.id
-        for kind in (MACHINE_DEPLOYMENT, MACHINE_POOL):
-            example = ResourceId(home.cluster, kind.group, kind.kind, home.namespace, "")
-            how = self._kinds.of(example)
-            if how is None:
-                continue
-            listed = self._client.objects(how[0], kind.kind, how[1], namespace=home.namespace)
-            mine = [p for p in listed if value(p.body, "spec.clusterName") == home.name]
-            yield from sorted(mine, key=lambda p: p.id)
+    def _parts(self, around: _Around) -> Iterator[Node | None]:
+        for part in around.referenced:
+            yield self._part(part, around)
+        pools = [self._owner(p, around, "pool") for p in around.pools]
+        yield _group("workers", "workers", pools)
+        yield _group("health checks", "healthChecks", self._health_checks())
+        yield _group("resource sets", "resourceSets", self._resource_sets())
+        yield _group("charts", "charts", self._charts())
+        owned = {name_of(m) for o in around.owners for m in of_owner(o.body, around.machines)}
+        loose = machine_nodes(m for m in around.machines if name_of(m) not in owned)
+        yield _group("other", "other", loose)
 
-    def _owner(self, owner: Present | ResourceId, around: Around) -> Node:
-        if isinstance(owner, ResourceId):
-            return Node(kind=owner.kind, name=owner.name, state="waiting", text="not there yet")
-        id_ = owner.id
-        if owner.deleting:
-            return Node(kind=id_.kind, name=id_.name, state="deleting", text="is being deleted")
-        machines = _of_owner(id_, around) if relatives_of(id_.group_kind) else []
-        ready = rules(id_.group, id_.kind).ready or APPLIED
-        relatives = Relatives(machine_sets=around.machine_sets, machines=machines)
-        found = check(ready, owner.body, relatives)
-        state = {Health.REACHED: "ready", Health.BLOCKED: "blocked"}.get(found.health, "waiting")
-        text = _counts(owner.body) if found.health is Health.REACHED else found.message
-        if found.health is Health.WAITING:
-            text = own_words(owner.body) or text
-        nodes = tuple(machine_nodes(machines))
-        return Node(kind=id_.kind, name=id_.name, state=state, text=text, children=nodes)
+    def _part(self, part: Present | ResourceId, around: _Around) -> Node:
+        id_ = part.id if isinstance(part, Present) else part
+        infrastructure = id_.group.startswith("infrastructure.")
+        role = "infrastructure" if infrastructure else "controlPlane"
+        if isinstance(part, ResourceId):
+            text = "not there yet"
+            return Node(kind=id_.kind, name=id_.name, state="waiting", text=text, role=role)
+        return self._owner(part, around, role)
 
-    def _loose(self, around: Around, owners: Iterable[Present | ResourceId]) -> list[Node]:
-        """Machines that belong to none of the owners."""
-        ids = [o.id if isinstance(o, Present) else o for o in owners]
-        owned = {m["metadata"]["name"] for i in ids for m in _of_owner(i, around)}
-        return machine_nodes([m for m in around.machines if m["metadata"]["name"] not in owned])
-
-    # ------------------------------------------------------------------ add-ons
-
-    def _addon_status(self) -> tuple[Ratio | None, Node | None]:
-        """How many of the recorded add-ons are there and ready, and which are not."""
-        if not self._addons:
-            return None, None
-        wanted = len(self._addons)
-        api = self._workspace.kube.api(self._unit)
-        if not isinstance(api, KubeClient):
-            node = Node(kind="", name="add-ons", state="unknown", text=api.reason)
-            return Ratio(0, wanted), node
-        try:
-            kinds = _Kinds(api)
-            missing = [t for i in self._addons if (t := _addon_trouble(kinds, i))]
-        except ApiError as error:
-            node = Node(kind="", name="add-ons", state="unknown", text=error.brief)
-            return Ratio(0, wanted), node
-        ready = wanted - len(missing)
-        state = "waiting" if missing else "ready"
-        places = Counter(i.namespace or i.kind for i in self._addons)
-        text = ", ".join(f"{where} {count}" for where, count in sorted(places.items()))
-        return Ratio(ready, wanted), Node(
-            kind="", name="add-ons", state=state, text=text, children=tuple(missing)
+    def _owner(self, owner: Present, around: _Around, role: str) -> Node:
+        owns = role == "controlPlane" or _is_pool(owner)
+        machines = of_owner(owner.body, around.machines) if owns else []
+        served = self._inventory.served(owner.id.group_kind)
+        contract = self._contracts.of(owner.id, served, owner.body) if served else ""
+        relatives = Relatives(
+            machine_sets=around.machine_sets,
+            machines=machines,
+            cluster=None if "Paused" in conditions(owner.body) else self._cluster.body,
+            contract=contract,
         )
+        nodes = machine_nodes(machines)
+        return object_node(owner.id, owner.body, relatives, role=role, children=nodes)
+
+    def _health_checks(self) -> Iterator[Node]:
+        """Those that remediate, or may not."""
+        for found in self._optional(HEALTH_CHECK):
+            node = object_node(found.id, found.body, Relatives())
+            if node.state != "ready":
+                yield node
+
+    def _resource_sets(self) -> Iterator[Node]:
+        """ClusterResourceSets that select the cluster, by what its binding says was applied."""
+        sets = [s for s in self._in_namespace(RESOURCE_SET) if self._selected(s)]
+        bindings = self._in_namespace(_BINDING) if sets else []
+        home = self._cluster.id.name
+        mine = [b for b in bindings if (value(b.body, "spec.clusterName") or b.id.name) == home]
+        for found in sets:
+            node = object_node(found.id, found.body, Relatives())
+            told = [_applied(found, mine), "" if node.state == "ready" else node.text]
+            yield msgspec.structs.replace(node, text=" · ".join(filter(None, told)))
+
+    def _charts(self) -> Iterator[Node]:
+        """HelmChartProxies that select the cluster, each with its release here."""
+        charts = [c for c in self._in_namespace(CHART_PROXY) if self._selected(c)]
+        releases = self._optional(_RELEASE) if charts else []
+        for found in charts:
+            mine = [r for r in releases if _owned_by(r.body, found)]
+            nodes = [object_node(r.id, r.body, Relatives()) for r in mine]
+            yield object_node(found.id, found.body, Relatives(), children=nodes)
+
+    def _selected(self, found: Present) -> bool:
+        return selects(value(found.body, "spec.clusterSelector"), labels_of(self._cluster.body))
+
+    def _optional(self, kind: GroupKind) -> list[Present]:
+        """What need not be readable: nothing of it is said then."""
+        try:
+            return self._inventory.of_cluster(kind, self._cluster.id)
+        except ApiError:
+            return []
+
+    def _in_namespace(self, kind: GroupKind) -> list[Present]:
+        try:
+            return self._inventory.in_namespace(kind, self._cluster.id.namespace)
+        except ApiError:
+            return []
 
     # ------------------------------------------------------------------ the whole
 
-    def _state(self, around: Around, children: Iterable[Node]) -> tuple[str, str]:
+    def _state(
+        self, around: _Around, children: Iterable[Node], problem: str
+    ) -> tuple[str, str, str]:
+        """(state, why, since when)."""
         body = self._cluster.body
+        if problem:
+            return "UNKNOWN", problem, ""
+        relatives = Relatives(
+            machines=around.machines,
+            machine_sets=around.machine_sets,
+            owners=[o.body for o in around.owners],
+        )
         if self._cluster.deleting:
-            return "DELETING", f"{len(around.machines)} machines left"
-        if around.unreadable:
-            return "UNKNOWN", around.unreadable
-        ready = rules(CLUSTER.group, CLUSTER.kind).ready or APPLIED
-        found = check(ready, body, Relatives(machines=around.machines))
-        if found.health is Health.BLOCKED:
-            return "PAUSED", found.message
+            left = check(ABSENT, body, relatives)
+            state = "PAUSED" if left.health is Health.BLOCKED else "DELETING"
+            return state, left.message, left.since
+        found = check(rules(CLUSTER.group, CLUSTER.kind).ready or APPLIED, body, relatives)
+        if found.reason == "Paused":
+            return "PAUSED", found.message, found.since
         trouble = deepest_trouble(children)
         if found.health is Health.REACHED and trouble is None:
-            return "READY", ""
-        message = f"{trouble.kind} {trouble.name}: {trouble.text}" if trouble else found.message
-        message = message.strip()
-        if value(body, "status.initialization.controlPlaneInitialized") is not True:
-            return "CREATING", message
-        rolling = any(n.state == "waiting" and n.children for n in children)
-        return ("ROLLING" if rolling else "WAITING"), message
+            return "READY", "", settled_since(body)
+        failing = trouble is not None and trouble.state == "failing"
+        message, since = found.message, found.since
+        if trouble is not None and (failing or not found.trouble):
+            message, since = f"{trouble.kind} {trouble.name}: {trouble.text}".strip(), trouble.since
+        if failing or found.trouble:
+            return "FAILING", message, since
+        if found.health is Health.BLOCKED:
+            return "HELD", found.message, found.since
+        if trouble is not None and trouble.state == "blocked":
+            return "HELD", message, since
+        initialized = ("status.initialization.controlPlaneInitialized", "status.controlPlaneReady")
+        if all(value(body, path) is not True for path in initialized):
+            return "CREATING", message, since
+        pools = [n for n in children if n.role == "workers" or n.role == "controlPlane"]
+        rolling = any(n.state == "waiting" for n in pools)
+        return ("ROLLING" if rolling else "WAITING"), message, since
 
 
-def deepest_trouble(nodes: Iterable[Node]) -> Node | None:
-    """The first node that is not ready, or the one below it that explains it."""
-    for node in nodes:
-        below = deepest_trouble(node.children)
-        if below is not None or node.state != "ready":
-            return below or node
-    return None
-
-
-def own_words(body: JsonObject) -> str:
-    """Why an object without counters is not ready, in the words of its own `Ready` condition."""
-    if isinstance(value(body, "spec.replicas"), int):
-        return ""
-    condition = conditions(body).get("Ready", {})
-    if condition.get("status") != "False":
-        return ""
-    parts = (condition.get("reason"), condition.get("message"))
-    return ": ".join(" ".join(str(part).split()) for part in parts if part)
-
-
-def _addon_trouble(kinds: _Kinds, id_: ResourceId) -> Node | None:
-    how = kinds.of(id_)
-    found = kinds.client.get(id_, *how) if how else Absent(id_)
-    name = id_.qualified_name
-    if isinstance(found, Unreadable):
-        return Node(kind=id_.kind, name=name, state="unknown", text=found.reason)
-    if not isinstance(found, Present):
-        return Node(kind=id_.kind, name=name, state="waiting", text="is not there")
-    ready = rules(id_.group, id_.kind).ready
-    if ready is None:
+def _group(name: str, role: str, nodes: Iterable[Node]) -> Node | None:
+    """A line above nodes of one sort; None without any. It is as far as the worst of them."""
+    children = tuple(nodes)
+    if not children:
         return None
-    state = check(ready, found.body, Relatives())
-    if state.health is Health.REACHED:
-        return None
-    return Node(kind=id_.kind, name=name, state="waiting", text=state.message)
+    worst = deepest_trouble(msgspec.structs.replace(n, children=()) for n in children)
+    state = worst.state if worst else "ready"
+    return Node(kind="", name=name, state=state, role=role, children=children)
 
 
-def machine_nodes(machines: Iterable[JsonObject]) -> list[Node]:
-    """Machines in trouble one by one, first; those that are ready as one line."""
-    ready: list[str] = []
-    nodes: list[Node] = []
-    for machine in sorted(machines, key=lambda m: str(m["metadata"]["name"])):
-        name = str(machine["metadata"]["name"])
-        state, text = machine_state(machine)
-        if state == "ready":
-            ready.append(name)
-        else:
-            nodes.append(Node(kind="Machine", name=name, state=state, text=text))
-    if ready:
-        noun = "machine" if len(ready) == 1 else "machines"
-        listed = _suffixes(ready)
-        nodes.append(
-            Node(kind="", name=f"{len(ready)} {noun}", state="ready", text=f"ready: {listed}")
-        )
-    return nodes
+def _is_pool(owner: Present) -> bool:
+    return owner.id.group_kind in _OWNERS
 
 
-def machine_state(machine: JsonObject) -> tuple[str, str]:
-    """(state, why): the first failing condition from the cause to its consequences."""
-    if machine["metadata"].get("deletionTimestamp"):
-        return "deleting", "is being deleted"
-    found = conditions(machine)
-    for kind in _MACHINE_CONDITIONS:
-        condition = found.get(kind)
-        if condition is not None and condition.get("status") != "True":
-            reason = str(condition.get("reason") or kind)
-            message = " ".join(str(condition.get("message") or "").split())
-            return "waiting", f"{kind}: {reason}" + (f": {message}" if message else "")
-    if "Ready" in found or value(machine, "status.phase") == "Running":
-        return "ready", ""
-    return "waiting", f"phase {value(machine, 'status.phase') or 'unknown'}"
+def _applied(resource_set: Present, bindings: Iterable[Present]) -> str:
+    """`2 of 3 applied here`, by the cluster's ClusterResourceSetBinding."""
+    for binding in bindings:
+        for entry in value(binding.body, "spec.bindings") or ():
+            if entry.get("clusterResourceSetName") == resource_set.id.name:
+                listed = entry.get("resources") or ()
+                done = sum(1 for r in listed if r.get("applied") is True)
+                return f"{done} of {len(listed)} applied here"
+    return ""
 
 
-_SHOWN = 6
-_SUFFIX = re.compile(r"-[a-z0-9]+$")
+def _owned_by(release: JsonObject, chart: Present) -> bool:
+    owners = value(release, "metadata.ownerReferences") or ()
+    return any(isinstance(o, dict) and o.get("name") == chart.id.name for o in owners)
 
 
-def _suffixes(names: list[str]) -> str:
-    """`shop-prod-2lq8f, -9xkzw, -x7k2p`: what repeats is left out."""
-    first, *rest = names[:_SHOWN]
-    stem = _SUFFIX.sub("", first)
-    texts = [first]
-    texts += [n.removeprefix(stem) if n.startswith(f"{stem}-") else n for n in rest]
-    if len(names) > _SHOWN:
-        texts.append(f"{len(names) - _SHOWN} more")
-    return ", ".join(texts)
-
-
-def _of_owner(owner: ResourceId, around: Around) -> list[JsonObject]:
-    if owner.group_kind == MACHINE_DEPLOYMENT:
-        return [
-            m
-            for m in around.machines
-            if (m["metadata"].get("labels") or {}).get(DEPLOYMENT_NAME) == owner.name
-        ]
-    if owner.group_kind == MACHINE_POOL:
-        label = "cluster.x-k8s.io/pool-name"
-        return [
-            m
-            for m in around.machines
-            if (m["metadata"].get("labels") or {}).get(label) == owner.name
-        ]
-    if rules(owner.group, owner.kind).machines:
-        return [m for m in around.machines if _is_plane(m)]
-    return []
-
-
-def _is_plane(machine: JsonObject) -> bool:
-    return CONTROL_PLANE in (machine["metadata"].get("labels") or {})
-
-
-def _counts(body: JsonObject) -> str:
-    wanted = value(body, "spec.replicas")
-    if isinstance(wanted, int):
-        current = value(body, "status.upToDateReplicas")
-        if not isinstance(current, int):
-            current = wanted
-        return f"{current} of {wanted} up to date"
-    return "provisioned"
-
-
-def _ratio(
-    machines: list[JsonObject], owners: Iterable[Present | ResourceId], *, plane: bool
-) -> Ratio:
+def _ratio(machines: list[JsonObject], owners: Iterable[Present]) -> Ratio:
     """Machines that are ready, of those that the owners want."""
-    wanted = 0
-    for owner in owners:
-        if not isinstance(owner, Present) or not rules(owner.id.group, owner.id.kind).machines:
-            continue
-        if (owner.id.group_kind not in (MACHINE_DEPLOYMENT, MACHINE_POOL)) is plane:
-            replicas = value(owner.body, "spec.replicas", 1)
-            wanted += replicas if isinstance(replicas, int) else 1
-    ready = sum(1 for m in machines if machine_state(m)[0] == "ready")
+    wanted = sum(wanted_replicas(owner.body) for owner in owners)
+    ready = sum(1 for m in machines if machine_state(m).health is Health.REACHED)
     return Ratio(ready, wanted or len(machines))
 
 
-def _version(owners: Iterable[Present | ResourceId], around: Around, cluster: JsonObject) -> str:
+def _version(around: _Around, cluster: JsonObject) -> str:
     """The Kubernetes version of the control plane: its own, else that of its machines."""
-    for owner in owners:
-        if isinstance(owner, Present):
-            found = value(owner.body, "status.version") or value(owner.body, "spec.version")
-            if isinstance(found, str):
-                return found
+    for owner in around.owners:
+        found = value(owner.body, "status.version") or value(owner.body, "spec.version")
+        if isinstance(found, str):
+            return found
     versions = sorted({str(value(m, "spec.version") or "") for m in around.machines} - {""})
     return str(value(cluster, "spec.topology.version") or (versions[0] if versions else ""))

@@ -6,21 +6,31 @@ around it. Which condition means what is in `providers.readiness`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 
 import msgspec
 
+from planner.contracts import Contracts
 from planner.facts import FactReader
 from planner.schedule import Wait
 from planner.units import cluster_unit, is_workload
-from providers.base import ABSENT, Health, Readiness, value
+from providers.base import ABSENT, Fact, Health, Milestone, Readiness, references, value
 from providers.builtin import Served
-from providers.capi import CLUSTER, CLUSTER_NAME
+from providers.capi import (
+    CLUSTER,
+    CLUSTER_NAME,
+    MACHINE_DEPLOYMENT,
+    MACHINE_POOL,
+)
+from providers.conditions import condition, conditions
+from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
 from providers.kube.fleet import NoAccess, NotYet
 from providers.readiness import Relatives, check, relatives_of
+from providers.registry import rules
 from state.errors import ClusterformError
-from state.live import Present, Unreadable
+from state.live import Observation, Present, Unreadable
 from state.resource import GroupKind, JsonObject, ResourceId
 
 Lookup = Callable[[ResourceId], tuple[str, Served] | None]
@@ -59,6 +69,7 @@ class Waiter:
         self._steady = steady
         self._removed = removed
         self._refused = refused
+        self._contracts = Contracts(_clients(api))
         self._told: set[tuple[str, str]] = set()
         self._pending: dict[Wait, Pending] = {}
 
@@ -87,8 +98,8 @@ class Waiter:
 
         `over` is True when the milestone was reached, is blocked, or its deadline has passed.
         """
-        look = _Look(self._glance, self._lookup, self._removed)
-        confirm = _Look(self._api, self._lookup, self._removed)
+        look = _Look(self._glance, self._lookup, self._removed, self._contracts)
+        confirm = _Look(self._api, self._lookup, self._removed, self._contracts)
         for wait, pending in list(self._pending.items()):
             between()
             if wait not in self._pending:
@@ -96,16 +107,27 @@ class Waiter:
             state = look.at(wait)
             if state.health is not Health.WAITING and self._may_be_old(wait[0].cluster):
                 state = confirm.at(wait)
-            late = self._steady() - pending.since > wait[1].deadline
-            over = state.health is not Health.WAITING or late
-            if late and state.health is Health.WAITING:
-                message = f"not within {wait[1].deadline} s: {state.message}"
-                state = Readiness(Health.BLOCKED, state.reason, message)
+            if state.health is Health.WAITING:
+                state = self._in_time(wait, pending, state)
+            over = state.health is not Health.WAITING
             if over:
                 del self._pending[wait]
             if over or state.message != pending.message:
                 pending.message = state.message
                 yield wait, state, over
+
+    def _in_time(self, wait: Wait, pending: Pending, state: Readiness) -> Readiness:
+        """A wait that goes on, with trouble named as such, or one whose deadline has passed.
+
+        A deadline of 0 never passes; the run's own limit (`--timeout`) does.
+        """
+        id_, milestone = wait
+        message = f"trouble: {state.message}" if state.trouble else state.message
+        waited = self._steady() - pending.since
+        if not milestone.deadline or waited <= milestone.deadline:
+            return msgspec.structs.replace(state, message=message)
+        message = f"not within {_duration(milestone.deadline)}: {message}; {_way_out(id_)}"
+        return msgspec.structs.replace(state, health=Health.BLOCKED, message=message)
 
     def _may_be_old(self, cluster: str) -> bool:
         return self._glance(cluster) is not self._api(cluster)
@@ -114,11 +136,19 @@ class Waiter:
 class _Look:
     """One look at everything that is awaited; relatives are read once for all waits around them."""
 
-    def __init__(self, api: Api, lookup: Lookup, removed: Mapping[ResourceId, str]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        lookup: Lookup,
+        removed: Mapping[ResourceId, str],
+        contracts: Contracts,
+    ) -> None:
         self._api = api
         self._lookup = lookup
         self._removed = removed
-        self._facts = FactReader(self._management)
+        self._contracts = contracts
+        self._facts = FactReader(_clients(api))
+        self._clusters: dict[ResourceId, JsonObject | None] = {}
 
     def at(self, wait: Wait) -> Readiness:
         """How far the awaited object is; what goes wrong on the way is no end of the wait."""
@@ -142,21 +172,98 @@ class _Look:
         if milestone == ABSENT and isinstance(found, Present):
             uid = self._removed.get(id_, found.uid)
             body = body if found.uid == uid else None
-        return check(milestone, body, self._relatives(id_, body))
+        if body is None or is_workload(id_.cluster):
+            return check(milestone, body, Relatives())
+        relatives = self._relatives(id_, milestone, body)
+        contract = self._contracts.of(id_, how[1], body)
+        return check(milestone, body, msgspec.structs.replace(relatives, contract=contract))
 
-    def _management(self, cluster: str) -> KubeClient | None:
-        client = self._api(cluster)
-        return client if isinstance(client, KubeClient) else None
-
-    def _relatives(self, id_: ResourceId, body: JsonObject | None) -> Relatives:
+    def _relatives(self, id_: ResourceId, milestone: Milestone, body: JsonObject) -> Relatives:
+        is_cluster = id_.group_kind == CLUSTER
+        cluster = None if is_cluster else self._cluster(id_, body)
         wanted: tuple[GroupKind, ...] = relatives_of(id_.group_kind)
-        if body is None or not wanted or is_workload(id_.cluster):
-            return Relatives()
-        name = id_.name if id_.group_kind == CLUSTER else _cluster_name(body)
+        if not wanted:
+            return Relatives(cluster=cluster)
+        name = id_.name if is_cluster else _cluster_name(body)
         fact = self._facts.of_owner(id_, cluster_unit(id_.cluster, id_.namespace, name))
         if fact.unreadable:
             raise ClusterformError("api-unavailable", fact.unreadable)
-        return Relatives(machine_sets=fact.machine_sets, machines=fact.machines)
+        judged = is_cluster and milestone.name == "available" and _may_roll(body, fact)
+        return Relatives(
+            machine_sets=fact.machine_sets,
+            machines=fact.machines,
+            owners=tuple(self._owners(id_, body)) if judged else (),
+            cluster=cluster,
+        )
+
+    def _cluster(self, id_: ResourceId, body: JsonObject) -> JsonObject | None:
+        """The Cluster around an object that does not say itself whether it is paused."""
+        name = _cluster_name(body)
+        if not name or not id_.group.endswith(CLUSTER.group) or "Paused" in conditions(body):
+            return None
+        home = ResourceId(id_.cluster, CLUSTER.group, CLUSTER.kind, id_.namespace, name)
+        if home not in self._clusters:
+            found = self._get(home)
+            self._clusters[home] = found.body if isinstance(found, Present) else None
+        return self._clusters[home]
+
+    def _owners(self, id_: ResourceId, body: JsonObject) -> Iterator[JsonObject]:
+        """Control plane, MachineDeployments and MachinePools of a Cluster, as far as readable."""
+        for reference in references(body, id_, rules(id_.group, id_.kind)):
+            if reference.path[1] == "f:controlPlaneRef":
+                plane = self._get(reference.target)
+                if isinstance(plane, Present):
+                    yield plane.body
+        client = self._api(id_.cluster)
+        for kind in (MACHINE_DEPLOYMENT, MACHINE_POOL):
+            how = self._lookup(
+                ResourceId(id_.cluster, kind.group, kind.kind, id_.namespace, id_.name)
+            )
+            if how is None or not isinstance(client, KubeClient):
+                continue
+            selector = f"{CLUSTER_NAME}={id_.name}"
+            with suppress(ApiError):
+                for found in client.objects(
+                    how[0], kind.kind, how[1], namespace=id_.namespace, selector=selector
+                ):
+                    yield found.body
+
+    def _get(self, id_: ResourceId) -> Observation | None:
+        """An object beside the awaited one; who may not read it waits without it."""
+        how = self._lookup(id_)
+        client = self._api(id_.cluster)
+        if how is None or not isinstance(client, KubeClient):
+            return None
+        try:
+            return client.get(id_, *how)
+        except ApiError:
+            return None
+
+
+def _clients(api: Api) -> Callable[[str], KubeClient | None]:
+    def client(cluster: str) -> KubeClient | None:
+        found = api(cluster)
+        return found if isinstance(found, KubeClient) else None
+
+    return client
+
+
+def _may_roll(body: JsonObject, fact: Fact) -> bool:
+    """Whether the owners have to be looked at: a topology makes them, or a machine is outdated."""
+    return value(body, "spec.topology") is not None or any(
+        condition(m, "UpToDate").status == "False" for m in fact.machines
+    )
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds // 60} min" if seconds >= 120 else f"{seconds} s"
+
+
+def _way_out(id_: ResourceId) -> str:
+    """What somebody can do who waited in vain."""
+    if id_.group.endswith(CLUSTER.group) and id_.namespace:
+        return "clusterform status shows it; when it is mended, plan and apply again"
+    return "when it is mended, plan and apply again"
 
 
 def _cluster_name(body: JsonObject) -> str:

@@ -88,6 +88,10 @@ class Readiness(msgspec.Struct, frozen=True, gc=False):
     health: Health
     reason: str = ""
     message: str = ""
+    since: str = ""
+    """When the condition behind it last changed (RFC 3339), where one is."""
+    trouble: bool = False
+    """Somebody has to look: waiting alone will hardly help."""
 
 
 class RefRule(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,22 +1,38 @@
 """Has an object reached a milestone? By conditions and counters, as each kind's contract says.
 
 Sources: Cluster API book, provider contracts and "Readiness" of v1beta2 conditions;
-docs/semantics.md 19; docs/cluster-api.md, "The rollout window": counters and conditions say "done"
-for 0.7 s before a rollout has begun.
+docs/semantics.md 19; docs/cluster-api.md, "Milestones". Which form conditions have is decided in
+`conditions`, which contract holds in `contract`, what is rolled out in `rollouts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from providers import contract, rollouts
 from providers.base import Health, Milestone, Readiness, value
-from providers.capi import CLUSTER, GROUP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, owner_uids
+from providers.capi import ADDONS, CLUSTER, GROUP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET
+from providers.conditions import (
+    annotations_of,
+    by_name,
+    condition,
+    conditions,
+    first_failing,
+    has_new_form,
+    integer,
+    leaving,
+    name_of,
+)
 from providers.controlplane import KUBEADM
-from state.resource import GroupKind, JsonObject
+from providers.rollouts import REACHED, UNSEEN, deepest, leaving_cause, observed
+from providers.topology import TOPOLOGY, topology
+from state.resource import GroupKind, JsonObject, split_api_version
 
-REACHED = Readiness(Health.REACHED)
+MANAGED_BY = "cluster.x-k8s.io/managed-by"
+_PAUSED = "cluster.x-k8s.io/paused"
+_DEPLOYMENT, _POOL = "MachineDeployment", "MachinePool"
 
 
 class Relatives(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,13 +40,19 @@ class Relatives(msgspec.Struct, frozen=True, kw_only=True):
 
     machine_sets: Sequence[JsonObject] = ()
     machines: Sequence[JsonObject] = ()
+    owners: Sequence[JsonObject] = ()
+    """Of a Cluster: its control plane, MachineDeployments and MachinePools."""
+    cluster: JsonObject | None = None
+    """The Cluster that the object belongs to: it may be paused as a whole."""
+    contract: str = ""
+    """What the CRD of the object's kind claims; `""`: not known."""
 
 
 def relatives_of(kind: GroupKind) -> tuple[GroupKind, ...]:
     """The kinds that have to be read beside an object of `kind` to judge its milestones."""
     if kind == MACHINE_DEPLOYMENT:
         return (MACHINE_SET, MACHINE)
-    if kind in (KUBEADM, CLUSTER, GroupKind(GROUP, "MachinePool")):
+    if kind in (KUBEADM, CLUSTER, GroupKind(GROUP, _POOL)):
         return (MACHINE,)
     return ()
 
@@ -38,21 +60,19 @@ def relatives_of(kind: GroupKind) -> tuple[GroupKind, ...]:
 def check(milestone: Milestone, body: JsonObject | None, relatives: Relatives) -> Readiness:
     """Whether `body` (None: not there) has reached `milestone`; waiting comes with its reason."""
     if milestone.name == "absent":
-        return REACHED if body is None else _terminating(body)
+        return REACHED if body is None else _terminating(body, relatives)
     if body is None:
         return Readiness(Health.WAITING, "NotFound", "not there yet")
     if milestone.name in ("applied", "exists"):
         return REACHED
-    paused = held_back(body)
+    manager = externally_managed(body)
+    if manager:
+        return Readiness(Health.REACHED, "ExternallyManaged", manager)
+    paused = held_back(body) or _cluster_held_back(relatives)
     if paused:
-        return Readiness(Health.BLOCKED, "Paused", paused)
+        since = condition(body, "Paused").since
+        return Readiness(Health.BLOCKED, "Paused", paused, since)
     return _PREDICATES[milestone.name](body, relatives)
-
-
-def conditions(body: JsonObject) -> dict[str, JsonObject]:
-    """`status.conditions` by type. A status without a list (a new CRD has null) reads as empty."""
-    found = (body.get("status") or {}).get("conditions") or ()
-    return {c.get("type", ""): c for c in found if isinstance(c, dict)}
 
 
 def held_back(body: JsonObject) -> str:
@@ -62,146 +82,261 @@ def held_back(body: JsonObject) -> str:
     """
     if value(body, "spec.paused") is True:
         return "spec.paused is set"
-    annotations = body["metadata"].get("annotations") or {}
-    if "cluster.x-k8s.io/paused" in annotations:
-        return "the annotation cluster.x-k8s.io/paused is set"
-    condition = conditions(body).get("Paused", {})
-    if condition.get("status") == "True":
-        return str(condition.get("message") or "its Cluster is paused")
+    if _PAUSED in annotations_of(body):
+        return f"the annotation {_PAUSED} is set"
+    found = condition(body, "Paused")
+    if found.status == "True":
+        return found.message.strip() or "its Cluster is paused"
     return ""
 
 
-def _terminating(body: JsonObject) -> Readiness:
-    deleting = conditions(body).get("Deleting", {})
-    finalizers = ", ".join(body["metadata"].get("finalizers") or ())
-    message = deleting.get("message") or (f"finalizers: {finalizers}" if finalizers else "")
-    return Readiness(Health.WAITING, str(deleting.get("reason") or "Deleting"), str(message))
+def _cluster_held_back(relatives: Relatives) -> str:
+    """Paused by its Cluster, which the object need not say itself: not yet, or on old servers."""
+    if relatives.cluster is None:
+        return ""
+    why = held_back({**relatives.cluster, "status": {}})
+    return f"its Cluster is paused: {why}" if why else ""
 
 
-def _observed(body: JsonObject) -> bool:
-    observed = value(body, "status.observedGeneration")
-    return observed is None or observed >= body["metadata"].get("generation", 0)
+def externally_managed(body: JsonObject) -> str:
+    """`externally managed by X`: the provider's controller never touches it; "" if not.
+
+    Another tool creates the infrastructure and sets the status. Source: Cluster API book,
+    "Externally managed infrastructure".
+    """
+    if contract.role_of(_kind(body)) is not contract.Role.INFRA_CLUSTER:
+        return ""
+    manager = annotations_of(body).get(MANAGED_BY)
+    if manager is None:
+        return ""
+    return f"externally managed by {manager}" if manager else "externally managed"
 
 
-def _waiting(body: JsonObject, *wanted: tuple[str, str]) -> Readiness:
+def _kind(body: JsonObject) -> GroupKind:
+    group = split_api_version(str(body.get("apiVersion") or ""))[0]
+    return GroupKind(group, str(body.get("kind") or ""))
+
+
+# ---------------------------------------------------------------------- deletion
+
+
+def _terminating(body: JsonObject, relatives: Relatives) -> Readiness:
+    """What a deletion waits for, and what of it is left."""
+    if not leaving(body):
+        return Readiness(Health.WAITING, "Deleting", "still there")
+    paused = held_back(body) or _cluster_held_back(relatives)
+    if paused and _kind(body).group.endswith(GROUP):
+        return Readiness(Health.BLOCKED, "Paused", f"{paused}: its deletion does not go on")
+    found = _namespace_left(body) or leaving_cause(body)
+    children = by_name(relatives.machines)
+    if not children:
+        return found
+    noun = "machine" if len(children) == 1 else "machines"
+    going = next((m for m in children if leaving(m)), None)
+    detail = f", {name_of(going)}: {leaving_cause(going).message}" if going else ""
+    message = f"{found.message} · {len(children)} {noun} left{detail}"
+    return Readiness(found.health, found.reason, message, found.since, found.trouble)
+
+
+def _namespace_left(body: JsonObject) -> Readiness | None:
+    """What a Namespace says of its content. Source: k8s.io/api core/v1, NamespaceConditionType."""
+    found = conditions(body)
+    for kind in _NAMESPACE:
+        held = found.get(kind)
+        if held is not None and held.status == "True":
+            trouble = kind.endswith("Failure")
+            return Readiness(Health.WAITING, held.reason, held.text, held.since, trouble)
+    return None
+
+
+_NAMESPACE = (
+    "NamespaceDeletionDiscoveryFailure",
+    "NamespaceDeletionGroupVersionParsingFailure",
+    "NamespaceDeletionContentFailure",
+    "NamespaceContentRemaining",
+    "NamespaceFinalizersRemaining",
+)
+
+
+# ---------------------------------------------------------------------- predicates
+
+
+def wait_for(body: JsonObject, *wanted: tuple[str, str]) -> Readiness:
     """The first of the wanted conditions that does not hold, in its own words."""
     found = conditions(body)
     for kind, status in wanted:
-        condition = found.get(kind)
-        if condition is None:
+        held = found.get(kind)
+        if held is None:
             return Readiness(Health.WAITING, kind, f"no condition {kind} yet")
-        if condition.get("status") != status:
-            message = _last_line(str(condition.get("message") or ""))
-            return Readiness(
-                Health.WAITING,
-                kind,
-                message or f"{kind}={condition.get('status')} ({condition.get('reason', '')})",
-            )
+        if held.status != status:
+            message = held.text or f"{kind}={held.status} ({held.reason})"
+            trouble = held.severity == "Error"
+            return Readiness(Health.WAITING, kind, message, held.since, trouble)
     return REACHED
-
-
-def _last_line(message: str) -> str:
-    """The innermost line of a nested condition message, without its bullets."""
-    lines = [line.strip().lstrip("* ").strip() for line in message.strip().splitlines()]
-    return lines[-1].rpartition(": * ")[2] if lines else ""
 
 
 def _established(body: JsonObject, _: Relatives) -> Readiness:
-    return _waiting(body, ("Established", "True"))
+    return wait_for(body, ("Established", "True"))
 
 
 def _available(body: JsonObject, relatives: Relatives) -> Readiness:
-    if body.get("kind") == "Deployment":
+    kind = body.get("kind")
+    if kind == "Deployment":
         return _deployment(body)
-    if not _observed(body):
-        return Readiness(Health.WAITING, "Observed", "the controller has not seen the change yet")
-    state = _waiting(body, ("Available", "True"))
-    if state.health is Health.REACHED and "RollingOut" in conditions(body):
-        state = _waiting(body, ("RollingOut", "False"))
-    return state if state.health is Health.REACHED else deepest(state, relatives.machines)
+    if kind == CLUSTER.kind:
+        return _cluster(body, relatives)
+    if integer(body, "status.observedGeneration") is not None and not observed(body):
+        return UNSEEN
+    return deepest_of(wait_for(body, ("Available", "True")), relatives)
 
 
 def _deployment(body: JsonObject) -> Readiness:
-    if value(body, "status.observedGeneration", 0) < body["metadata"].get("generation", 0):
-        return Readiness(Health.WAITING, "Observed", "the controller has not seen the change yet")
-    wanted = value(body, "spec.replicas", 1)
-    for counter in ("updatedReplicas", "availableReplicas"):
-        have = value(body, f"status.{counter}", 0)
+    if not observed(body):
+        return UNSEEN
+    wanted = integer(body, "spec.replicas")
+    wanted = 1 if wanted is None else wanted
+    for name in ("updatedReplicas", "availableReplicas"):
+        have = integer(body, f"status.{name}") or 0
         if have < wanted:
-            return Readiness(Health.WAITING, "Available", f"{counter} {have} of {wanted}")
+            progress = condition(body, "Progressing")
+            failed = condition(body, "ReplicaFailure")
+            why = failed if failed.status == "True" else progress
+            trouble = why is failed or progress.reason == "ProgressDeadlineExceeded"
+            text = f"{name} {have} of {wanted}" + (f" · {why.text}" if trouble else "")
+            return Readiness(Health.WAITING, "Available", text, why.since, trouble)
     return REACHED
 
 
+def _cluster(body: JsonObject, relatives: Relatives) -> Readiness:
+    """Available, not rolling out, its topology reconciled, and everything it owns rolled out.
+
+    The last, because a Cluster says "done" for 2 s while a rollout begins below it. What is paused
+    and has nothing left to do holds up nothing.
+    """
+    if not observed(body):
+        return UNSEEN
+    if value(body, "spec.topology") is not None or TOPOLOGY in conditions(body):
+        state = topology(body)
+        if state.health is not Health.REACHED:
+            return deepest_of(state, relatives) if not state.trouble else state
+    new = has_new_form(body)
+    state = wait_for(body, ("Available" if new else "Ready", "True"))
+    if state.health is not Health.REACHED:
+        return deepest_of(state, relatives)
+    for owner in by_name(relatives.owners):
+        if owner.get("kind") not in (_DEPLOYMENT, _POOL, KUBEADM.kind):
+            continue  # another provider's control plane: the Cluster sums it up by its contract
+        below, paused = _rolled_out(owner, relatives), held_back(owner)
+        if below.health is not Health.REACHED:
+            health = Health.BLOCKED if paused else below.health
+            why = f"{below.message} · paused ({paused})" if paused else below.message
+            message = f"{owner.get('kind')} {name_of(owner)}: {why}"
+            return Readiness(health, below.reason, message, below.since, below.trouble)
+    rolling = condition(body, "RollingOut")
+    if rolling.status not in ("", "False") and not any(map(_waits_for_somebody, relatives.owners)):
+        return deepest_of(wait_for(body, ("RollingOut", "False")), relatives)
+    return REACHED
+
+
+def _waits_for_somebody(owner: JsonObject) -> bool:
+    """With OnDelete, RollingOut stays True until somebody deletes machines."""
+    return owner.get("kind") == _DEPLOYMENT and rollouts.on_delete(owner)
+
+
+def deepest_of(state: Readiness, relatives: Relatives) -> Readiness:
+    """A wait, explained by the machines around."""
+    return state if state.health is Health.REACHED else deepest(state, relatives.machines)
+
+
 def _initialized(body: JsonObject, relatives: Relatives) -> Readiness:
+    """Of a Cluster by its own fields, of a control plane by its contract."""
+    if contract.role_of(_kind(body)) is contract.Role.CONTROL_PLANE:
+        return _provided(body, relatives, "Initialized", "the control plane is not initialized yet")
     if value(body, "status.initialization.controlPlaneInitialized") is True:
         return REACHED
     if value(body, "status.controlPlaneReady") is True:
         return REACHED
-    return deepest(_waiting(body, ("ControlPlaneInitialized", "True")), relatives.machines)
+    return deepest_of(wait_for(body, ("ControlPlaneInitialized", "True")), relatives)
 
 
-def _provisioned(body: JsonObject, _: Relatives) -> Readiness:
-    """InfraCluster: `status.initialization.provisioned`, or `status.ready` by contract v1beta1."""
-    if (
-        value(body, "status.initialization.provisioned") is True
-        or value(body, "status.ready") is True
-    ):
+def _provisioned(body: JsonObject, relatives: Relatives) -> Readiness:
+    return _provided(body, relatives, "Provisioned", "infrastructure is being provisioned")
+
+
+_NEGATIVE = frozenset(
+    {"Deleting", "Paused", "Remediating", "RollingOut", "ScalingDown", "ScalingUp", "Updating"}
+)
+"""Conditions that are False where all is well."""
+
+
+def _provided(body: JsonObject, relatives: Relatives, name: str, waiting: str) -> Readiness:
+    """A provider's object by the field of its contract, explained by its own conditions."""
+    role = contract.role_of(_kind(body)) or contract.Role.INFRA_CLUSTER
+    if contract.done(role, body, relatives.contract):
         return REACHED
-    return Readiness(Health.WAITING, "Provisioned", "infrastructure is being provisioned")
+    failing = first_failing(body, ("Ready", *(k for k in conditions(body) if k not in _NEGATIVE)))
+    if failing is None or not failing.said:
+        unsure = not relatives.contract and contract.needed(role, body)
+        note = "; status.ready is set, but the contract of its kind is not known" if unsure else ""
+        return Readiness(Health.WAITING, name, waiting + note)
+    trouble = failing.severity == "Error"
+    message = f"{waiting} · {failing.type}: {failing.said}"
+    return Readiness(Health.WAITING, name, message, failing.since, trouble)
 
 
 def _rolled_out(body: JsonObject, relatives: Relatives) -> Readiness:
-    """MachineDeployment, KubeadmControlPlane, MachinePool: everything there, and up to date.
+    """MachineDeployment, MachinePool, control plane: everything there, and up to date."""
+    kind = body.get("kind")
+    machines = of_owner(body, relatives.machines)
+    if kind == _DEPLOYMENT:
+        return rollouts.deployment(body, relatives.machine_sets, machines)
+    if kind == _POOL:
+        return rollouts.pool(body, machines)
+    return rollouts.control_plane(body, machines)
 
-    Counters alone lie: after a template change a MachineDeployment reports all of them as done at
-    the new generation before its rollout has begun. Its Machines' `UpToDate` does not.
-    """
-    if not _observed(body):
-        return Readiness(Health.WAITING, "Observed", "the controller has not seen the change yet")
-    wanted = value(body, "spec.replicas", 1)
-    outdated = [m for m in relatives.machines if not _up_to_date(m)]
-    others = _old_sets(body, relatives.machine_sets)
-    if outdated or others:
-        done = len(relatives.machines) - len(outdated)
-        state = Readiness(Health.WAITING, "RollingOut", f"{done} of {wanted} machines up to date")
-        return deepest(state, relatives.machines)
-    for counter in ("replicas", "upToDateReplicas", "availableReplicas"):
-        have = value(body, f"status.{counter}", 0)
-        if have != wanted:
-            state = Readiness(Health.WAITING, counter, f"{counter} {have} of {wanted}")
-            return deepest(state, relatives.machines)
-    if "RollingOut" in conditions(body):
-        return _waiting(body, ("RollingOut", "False"))
+
+def of_owner(body: JsonObject, machines: Sequence[JsonObject]) -> list[JsonObject]:
+    """The machines of an owner among those of its cluster, by the labels Cluster API sets."""
+    kind, name = body.get("kind"), name_of(body)
+    label = {_DEPLOYMENT: f"{GROUP}/deployment-name", _POOL: f"{GROUP}/pool-name"}.get(str(kind))
+
+    def mine(machine: JsonObject) -> bool:
+        found = value(machine, "metadata.labels")
+        found = found if isinstance(found, dict) else {}
+        return found.get(label) == name if label else f"{GROUP}/control-plane" in found
+
+    return [m for m in machines if mine(m)]
+
+
+# ---------------------------------------------------------------------- kinds that only status asks
+
+
+def _remediating(body: JsonObject, _: Relatives) -> Readiness:
+    """MachineHealthCheck: allowed to remediate, and all machines healthy."""
+    allowed = condition(body, "RemediationAllowed")
+    if allowed.status == "False":
+        message = f"{allowed.reason}: {allowed.text}".rstrip(": ")
+        return Readiness(Health.WAITING, "RemediationAllowed", message, allowed.since, trouble=True)
+    healthy, expected = (
+        integer(body, f"status.{name}") for name in ("currentHealthy", "expectedMachines")
+    )
+    if healthy is not None and expected is not None and healthy < expected:
+        return Readiness(Health.WAITING, "Unhealthy", f"{healthy} of {expected} machines healthy")
     return REACHED
 
 
-def _up_to_date(machine: JsonObject) -> bool:
-    return str(conditions(machine).get("UpToDate", {}).get("status", "True")) == "True"
+def _resources(body: JsonObject, _: Relatives) -> Readiness:
+    """ClusterResourceSet: everything put into every cluster that it selects."""
+    found = wait_for(body, ("ResourcesApplied", "True"))
+    said = condition(body, "ResourcesApplied").said
+    waiting = found.health is Health.WAITING and said
+    return Readiness(found.health, found.reason, said, found.since) if waiting else found
 
 
-def _old_sets(body: JsonObject, machine_sets: Iterable[JsonObject]) -> int:
-    """MachineSets beside the newest that still have machines."""
-    own = [ms for ms in machine_sets if body["metadata"].get("uid") in owner_uids(ms)]
-    busy = [ms for ms in own if value(ms, "spec.replicas", 0) or value(ms, "status.replicas", 0)]
-    return max(0, len(busy) - 1)
-
-
-def deepest(state: Readiness, machines: Iterable[JsonObject]) -> Readiness:
-    """The same wait, explained by the first machine that has trouble of its own."""
-    for machine in sorted(machines, key=lambda m: str(m["metadata"]["name"])):
-        if machine["metadata"].get("deletionTimestamp"):
-            continue
-        found = conditions(machine)
-        for kind in ("BootstrapConfigReady", "InfrastructureReady", "NodeHealthy", "Ready"):
-            condition = found.get(kind, {})
-            if condition.get("status") == "False":
-                name = machine["metadata"]["name"]
-                text = str(condition.get("message") or condition.get("reason") or "").strip()
-                detail = f"{state.message} · {name}: waiting for {kind}"
-                return Readiness(
-                    state.health, state.reason, detail + (f" ({text})" if text else "")
-                )
-    return state
+def _releases(body: JsonObject, _: Relatives) -> Readiness:
+    """HelmChartProxy (CAAPH v0.6): releases of the wanted spec, and all of them ready."""
+    specs = "HelmReleaseProxySpecsUpToDate"
+    return wait_for(body, (specs, "True"), ("HelmReleaseProxiesReady", "True"))
 
 
 _PREDICATES: dict[str, Callable[[JsonObject, Relatives], Readiness]] = {
@@ -210,4 +345,17 @@ _PREDICATES: dict[str, Callable[[JsonObject, Relatives], Readiness]] = {
     "control-plane-initialized": _initialized,
     "infrastructure-provisioned": _provisioned,
     "rolled-out": _rolled_out,
+    "healthy": _remediating,
+    "resources-applied": _resources,
+    "releases-ready": _releases,
 }
+
+HEALTH_CHECK = GroupKind(GROUP, "MachineHealthCheck")
+RESOURCE_SET = GroupKind(ADDONS, "ClusterResourceSet")
+CHART_PROXY = GroupKind(ADDONS, "HelmChartProxy")
+SHOWN: dict[GroupKind, Milestone] = {
+    HEALTH_CHECK: Milestone(name="healthy"),
+    RESOURCE_SET: Milestone(name="resources-applied"),
+    CHART_PROXY: Milestone(name="releases-ready"),
+}
+"""What `status` asks of kinds that no run waits for."""

@@ -1,4 +1,4 @@
-"""status, kubeconfig, validate: looking without planning."""
+"""kubeconfig, validate: looking without planning."""
 
 from __future__ import annotations
 
@@ -15,29 +15,6 @@ from providers.management import SECRET
 from state.errors import ClusterformError, Exit
 from state.live import Present
 from state.resource import ResourceId
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  clusterform status                      all clusters
-  clusterform status team-a/shop-prod     one, with its machines
-"""
-)
-@click.argument("cluster", required=False)
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-@click.pass_obj
-def status(settings: Global, cluster: str | None, form: str) -> int:
-    """Show how clusters are doing: the deepest failing condition first."""
-    from planner.status import read_status
-    from planner.views.status import status_json, status_text
-
-    tree = read_status(settings.workspace(), cluster)
-    text = status_json(tree) if form == "json" else status_text(tree, color=settings.colored())
-    click.echo(text, nl=False)
-    return Exit.OK
 
 
 @click.command(

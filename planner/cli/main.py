@@ -24,7 +24,7 @@ _COMMANDS = {
     "sandbox": "planner.cli.sandbox:sandbox",
     "show": "planner.cli.plan:show",
     "state": "planner.cli.state:state",
-    "status": "planner.cli.look:status",
+    "status": "planner.cli.status:status",
     "validate": "planner.cli.look:validate",
 }
 

@@ -74,6 +74,11 @@ class _Watch:
         with self._lock:
             return self._objects.get(key)
 
+    def everything(self) -> list[Present]:
+        """All objects, by namespace and name."""
+        with self._lock:
+            return [self._objects[key] for key in sorted(self._objects)]
+
     def of_cluster(self, namespace: str, name: str) -> list[Present]:
         """The objects that carry a cluster's name as label."""
         with self._lock:
@@ -198,12 +203,17 @@ class WatchedClient(KubeClient):
     def objects(
         self, version: str, kind: str, served: Served, *, namespace: str = "", selector: str = ""
     ) -> Iterator[Present]:
-        """Objects of one cluster, by its label; anything else is read."""
+        """Objects of one cluster, by its label, or all of a namespace; anything else is read."""
         label, _, name = selector.partition("=")
         if label == CLUSTER_NAME and namespace and "," not in name:
             watch = self._watch(version, kind, served, namespace)
             if watch.ready():
                 yield from watch.of_cluster(namespace, name)
+                return
+        elif not selector:
+            watch = self._watch(version, kind, served, namespace)
+            if watch.ready():
+                yield from watch.everything()
                 return
         yield from self._direct.objects(
             version, kind, served, namespace=namespace, selector=selector

@@ -101,6 +101,16 @@ def test_one_list_and_one_watch_serve_every_look(server: Server, looking: Watche
     assert server.asked == ["LIST", "WATCH 10"]
 
 
+def test_all_of_a_namespace_comes_from_the_same_watch(
+    server: Server, looking: WatchedClient
+) -> None:
+    assert version_of(looking) == "5"
+    server.events.put({"type": "ADDED", "object": body("b", "12", "c2")})
+    until(lambda: len(_names(looking, "")) == 2)
+    assert _names(looking, "") == ["a", "b"]
+    assert server.asked == ["LIST", "WATCH 10"]
+
+
 def _names(client: WatchedClient, selector: str) -> list[str]:
     found = client.objects(VERSION, "Machine", SERVED, namespace="n", selector=selector)
     return [present.id.name for present in found]

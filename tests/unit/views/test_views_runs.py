@@ -10,21 +10,11 @@ import threading
 import pytest
 
 from planner import events
-from planner.status import (
-    ClusterStatus,
-    Node,
-    Ratio,
-    StatusTree,
-    deepest_trouble,
-    machine_nodes,
-    own_words,
-)
 from planner.views.board import Board
 from planner.views.problems import error_text, findings_text
 from planner.views.progress import open_progress
 from planner.views.records import history_text, list_text, show_text
 from planner.views.report import clock, report_text
-from planner.views.status import status_json, status_text
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
 from state.live import Absent, Unreadable
@@ -280,80 +270,3 @@ def test_history_is_one_line_a_run() -> None:
     )
     assert history_text([run]).startswith(f"{RUN}  2027-01-15 08:00Z  done  done 3, failed 0")
     assert history_text([]) == "Nothing has been applied yet.\n"
-
-
-# ---------------------------------------------------------------------- status
-
-
-def _machine(name: str, **conditions: str) -> dict[str, object]:
-    return {
-        "metadata": {"name": name},
-        "status": {
-            "conditions": [
-                {"type": kind, "status": status, "reason": "Why", "message": "because"}
-                for kind, status in conditions.items()
-            ]
-        },
-    }
-
-
-def test_machines_in_trouble_come_first_with_the_deepest_condition() -> None:
-    nodes = machine_nodes(
-        [
-            _machine("md-x-a1", Ready="True"),
-            _machine("md-x-b2", Ready="True"),
-            _machine("md-x-c3", Ready="False", NodeHealthy="False", BootstrapConfigReady="False"),
-        ]
-    )
-    assert [(n.name, n.state, n.text) for n in nodes] == [
-        ("md-x-c3", "waiting", "BootstrapConfigReady: Why: because"),
-        ("2 machines", "ready", "ready: md-x-a1, -b2"),
-    ]
-
-
-def test_the_deepest_trouble_explains_the_cluster() -> None:
-    machine = Node(kind="Machine", name="m-1", state="waiting", text="cloud-init exit 1")
-    pool = Node(kind="MachineDeployment", name="m", state="waiting", children=(machine,))
-    assert deepest_trouble([Node(kind="DevCluster", name="d", state="ready"), pool]) == machine
-    assert deepest_trouble([Node(kind="DevCluster", name="d", state="ready")]) is None
-
-
-def test_an_object_says_itself_why_it_is_not_ready() -> None:
-    assert own_words(_machine("x", Ready="False")) == "Why: because"
-    assert own_words(_machine("x", Ready="True")) == ""
-
-
-def test_the_status_tree() -> None:
-    tree = StatusTree(
-        clusters=(
-            ClusterStatus(
-                management="mgmt",
-                namespace="team-a",
-                name="shop",
-                version="v1.35.2",
-                state="READY",
-                control_plane=Ratio(3, 3),
-                workers=Ratio(5, 5),
-                addons=Ratio(44, 44),
-                children=(
-                    Node(
-                        kind="MachineDeployment",
-                        name="shop-md0",
-                        state="ready",
-                        text="5 of 5 up to date",
-                        children=(Node(kind="", name="5 machines", state="ready"),),
-                    ),
-                    Node(kind="", name="add-ons", state="ready", text="base 44"),
-                ),
-            ),
-        ),
-        unreadable=("mgmt-us: connection refused",),
-    )
-    assert status_text(tree, color=False) == (
-        "! mgmt-us: connection refused (could not be read)\n"
-        "team-a/shop   v1.35.2   READY   control plane 3/3   workers 5/5   add-ons 44/44\n"
-        "├─ MachineDeployment shop-md0  5 of 5 up to date\n"
-        "│  └─ 5 machines\n"
-        "└─ add-ons                     base 44 ✔\n"
-    )
-    assert json.loads(status_json(tree))["clusters"][0]["workers"] == {"ready": 5, "wanted": 5}
