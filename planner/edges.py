@@ -27,6 +27,7 @@ from providers.base import ABSENT, APPLIED, Milestone, references, value
 from providers.capi import (
     CLUSTER,
     CLUSTER_CLASS,
+    FOLLOWED,
     INITIALIZED,
     MACHINE_DEPLOYMENT,
     ROLLED_OUT,
@@ -56,6 +57,8 @@ class World(msgspec.Struct, kw_only=True):
     """Unit → its desired machine owners (MachineDeployments, control planes)."""
     class_flips: Mapping[ResourceId, str] = {}
     """ClusterClass → `grows`, `shrinks` or `both` (then it has two steps)."""
+    class_users: Mapping[ResourceId, tuple[ResourceId, ...]] = {}
+    """ClusterClass → the live Clusters made from it, but for those that go."""
 
 
 def build(planned: Iterable[Planned], world: World) -> Graph:
@@ -194,6 +197,9 @@ class _Builder:
                 if removal is None:
                     continue
                 until = ABSENT if item.change.deletes else APPLIED
+                if removal.verb is Verb.PRUNE and item.change.id in self.world.class_users:
+                    gate = self._followed(item.change.id)
+                    self.edge(gate, removal.action, "no cluster is made from it")
                 if removal.verb is Verb.PRUNE and not item.change.deletes:
                     until = rules(item.change.id.group, item.change.id.kind).ready or APPLIED
                 if item.change.action != removal.action:
@@ -372,6 +378,21 @@ class _Builder:
             if any(c.id.group_kind == CLUSTER for c in changes):
                 for addon in addons.get(unit, ()):
                     self.edge(addon.action, gate, "nodes become ready with their add-ons")
+
+        for id_, changes in sorted(self.writes.items()):
+            if self.world.class_users.get(id_):
+                self.edge(changes[-1].action, self._followed(id_), "its clusters follow")
+
+    def _followed(self, class_id: ResourceId) -> str:
+        """A class is done when every cluster of it is: nothing in the class itself says so."""
+        users = self.world.class_users[class_id]
+        name = f"{class_id.cluster} {class_id.namespace}/{class_id.name} followed"
+        gate = self._gate(name, [(user, FOLLOWED) for user in users], class_id.cluster)
+        for user in users:
+            change = self._last(user)
+            if change is not None:
+                self.edge(change.action, gate, "changes with its class")
+        return gate
 
     def _gate(self, name: str, awaits: Iterable[tuple[ResourceId, Milestone]], unit: str) -> str:
         known = self._gates.get(name)

@@ -41,11 +41,11 @@ from planner.rotation import describe_rotations, trigger
 from planner.select import Selector
 from planner.standing import Fates
 from planner.targets import cut, only
-from planner.topologies import Surroundings
+from planner.topologies import Surroundings, users_of
 from planner.units import assign, is_workload
 from planner.unwanted import Unwanted
 from planner.work import Declared
-from providers.capi import CLUSTER
+from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.kube.client import KubeClient
 from providers.management import NAMESPACE
 from providers.registry import rules
@@ -339,7 +339,23 @@ class _Planning:
             provider_of=rendered.provider_of,
             owners=owners,
             class_flips=flips,
+            class_users=self._class_users(),
         )
+
+    def _class_users(self) -> dict[ResourceId, tuple[ResourceId, ...]]:
+        """The live clusters of every class that this plan writes, but for those that it deletes."""
+        written = {
+            p.change.id
+            for p in self.out.planned
+            if p.change.id.group_kind == CLUSTER_CLASS and not p.change.deletes
+        }
+        gone = {p.change.id for p in self.out.planned if p.change.deletes}
+        return {
+            id_: tuple(
+                u.id for u in users_of(id_, self._live_clusters(id_.cluster)) if u.id not in gone
+            )
+            for id_ in written
+        }
 
     def _assemble(
         self,

@@ -17,12 +17,11 @@ from providers.blueprint import (
     Blueprint,
     NotKnown,
     blueprint,
-    class_reference,
     new_impact,
     summed,
     topology_impact,
 )
-from providers.capi import CLUSTER_CLASS, at_most
+from providers.capi import CLUSTER_CLASS, at_most, class_reference
 from providers.kube.answers import ApiError
 from state.live import Present
 from state.resource import JsonObject, ResourceId

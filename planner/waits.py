@@ -19,9 +19,12 @@ from providers.base import ABSENT, Fact, Health, Milestone, Readiness, reference
 from providers.builtin import Served
 from providers.capi import (
     CLUSTER,
+    CLUSTER_CLASS,
     CLUSTER_NAME,
+    FOLLOWED,
     MACHINE_DEPLOYMENT,
     MACHINE_POOL,
+    class_reference,
 )
 from providers.conditions import condition, conditions
 from providers.kube.answers import ApiError
@@ -31,7 +34,7 @@ from providers.readiness import Relatives, check, relatives_of
 from providers.registry import rules
 from state.errors import ClusterformError
 from state.live import Observation, Present, Unreadable
-from state.resource import GroupKind, JsonObject, ResourceId
+from state.resource import GroupKind, JsonObject, ResourceId, split_api_version
 
 Lookup = Callable[[ResourceId], tuple[str, Served] | None]
 """apiVersion and URL name to read an object by; None while its kind is not served."""
@@ -188,13 +191,40 @@ class _Look:
         fact = self._facts.of_owner(id_, cluster_unit(id_.cluster, id_.namespace, name))
         if fact.unreadable:
             raise ClusterformError("api-unavailable", fact.unreadable)
-        judged = is_cluster and milestone.name == "available" and _may_roll(body, fact)
+        follows = milestone == FOLLOWED
+        judged = is_cluster and (
+            follows or (milestone.name == "available" and _may_roll(body, fact))
+        )
+        owners = tuple(self._owners(id_, body)) if judged else ()
         return Relatives(
             machine_sets=fact.machine_sets,
             machines=fact.machines,
-            owners=tuple(self._owners(id_, body)) if judged else (),
+            owners=owners,
             cluster=cluster,
+            cluster_class=self._class(id_, body) if follows else None,
+            made=tuple(self._made(id_, owners)) if follows else (),
         )
+
+    def _class(self, id_: ResourceId, body: JsonObject) -> JsonObject | None:
+        reference = class_reference(body)
+        if reference is None:
+            return None
+        home = ResourceId(id_.cluster, CLUSTER_CLASS.group, CLUSTER_CLASS.kind, *reference)
+        found = self._get(home)
+        return found.body if isinstance(found, Present) else None
+
+    def _made(self, id_: ResourceId, owners: Iterable[JsonObject]) -> Iterator[JsonObject]:
+        """The templates that a topology's owners refer to."""
+        for owner in owners:
+            kind = GroupKind(split_api_version(str(owner.get("apiVersion")))[0], owner["kind"])
+            home = ResourceId(
+                id_.cluster, kind.group, kind.kind, id_.namespace, owner["metadata"]["name"]
+            )
+            for reference in references(owner, home, rules(kind.group, kind.kind)):
+                if rules(reference.target.group, reference.target.kind).template:
+                    found = self._get(reference.target)
+                    if isinstance(found, Present):
+                        yield found.body
 
     def _cluster(self, id_: ResourceId, body: JsonObject) -> JsonObject | None:
         """The Cluster around an object that does not say itself whether it is paused."""

@@ -66,18 +66,6 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     """MachineDeployments that take up a new version at a time."""
 
 
-def class_reference(cluster: JsonObject) -> tuple[str, str] | None:
-    """(namespace, name) of the ClusterClass in either form; None without a topology."""
-    topology = value(cluster, "spec.topology")
-    if not topology:
-        return None
-    home = str(cluster["metadata"].get("namespace"))
-    reference = topology.get("classRef") or {}
-    name = reference.get("name") or topology.get("class")
-    namespace = reference.get("namespace") or topology.get("classNamespace") or home
-    return (str(namespace), str(name)) if name else None
-
-
 def blueprint(cluster: JsonObject, class_body: JsonObject, template: Template) -> Blueprint:
     """The topology of `cluster` as its class renders it. Raises: NotKnown."""
     try:

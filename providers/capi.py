@@ -67,6 +67,8 @@ def _template_refs(*paths: str) -> tuple[RefRule, ...]:
 AVAILABLE = Milestone(name="available", deadline=1800)
 ROLLED_OUT = Milestone(name="rolled-out", deadline=3600)
 INITIALIZED = Milestone(name="control-plane-initialized", deadline=2100)
+FOLLOWED = Milestone(name="class-followed", deadline=3600)
+"""Of a Cluster: its class was written, and everything of it is made from the class as it is now."""
 PROVISIONED = Milestone(name="infrastructure-provisioned", deadline=2100)
 
 _TEMPLATE_FIELDS = (
@@ -182,6 +184,18 @@ KINDS: dict[GroupKind, KindRules] = {
         always_shared=True,
     ),
 }
+
+
+def class_reference(cluster: JsonObject) -> tuple[str, str] | None:
+    """(namespace, name) of the ClusterClass in either form; None without a topology."""
+    topology = value(cluster, "spec.topology")
+    if not topology:
+        return None
+    home = str(cluster["metadata"].get("namespace"))
+    reference = topology.get("classRef") or {}
+    name = reference.get("name") or topology.get("class")
+    namespace = reference.get("namespace") or topology.get("classNamespace") or home
+    return (str(namespace), str(name)) if name else None
 
 
 def rolling_limits(replicas: int, strategy: JsonObject) -> tuple[int, int]:

@@ -12,8 +12,18 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from providers import contract, rollouts
-from providers.base import Health, Milestone, Readiness, value
-from providers.capi import ADDONS, CLUSTER, GROUP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET
+from providers.base import Health, Milestone, Readiness, references, value
+from providers.capi import (
+    ADDONS,
+    CLONED_FROM,
+    CLUSTER,
+    CLUSTER_CLASS,
+    GROUP,
+    KINDS,
+    MACHINE,
+    MACHINE_DEPLOYMENT,
+    MACHINE_SET,
+)
 from providers.conditions import (
     annotations_of,
     by_name,
@@ -28,7 +38,7 @@ from providers.conditions import (
 from providers.controlplane import KUBEADM
 from providers.rollouts import REACHED, UNSEEN, deepest, leaving_cause, observed
 from providers.topology import TOPOLOGY, topology
-from state.resource import GroupKind, JsonObject, split_api_version
+from state.resource import GroupKind, JsonObject, ResourceId, split_api_version
 
 MANAGED_BY = "cluster.x-k8s.io/managed-by"
 _PAUSED = "cluster.x-k8s.io/paused"
@@ -44,6 +54,10 @@ class Relatives(msgspec.Struct, frozen=True, kw_only=True):
     """Of a Cluster: its control plane, MachineDeployments and MachinePools."""
     cluster: JsonObject | None = None
     """The Cluster that the object belongs to: it may be paused as a whole."""
+    cluster_class: JsonObject | None = None
+    """Of a Cluster with a topology: its class."""
+    made: Sequence[JsonObject] = ()
+    """Of a Cluster with a topology: the templates that its owners refer to."""
     contract: str = ""
     """What the CRD of the object's kind claims; `""`: not known."""
 
@@ -238,6 +252,27 @@ def _cluster(body: JsonObject, relatives: Relatives) -> Readiness:
     return REACHED
 
 
+def _followed(body: JsonObject, relatives: Relatives) -> Readiness:
+    """Everything of a topology is made from the templates that its class names now, and settled.
+
+    A Cluster's own generation does not move with its class, so nothing in it says that the topology
+    controller has seen the new one; the cloned-from annotations of what it made do.
+    """
+    found = relatives.cluster_class
+    if found is None:
+        return Readiness(Health.WAITING, "ClusterClass", "its class is not there")
+    if not observed(found):
+        return Readiness(Health.WAITING, "ClusterClass", "its class is not reconciled yet")
+    home = ResourceId("", CLUSTER_CLASS.group, CLUSTER_CLASS.kind, "", "")
+    offered = {r.target.name for r in references(found, home, KINDS[CLUSTER_CLASS])}
+    for made in by_name((*relatives.owners, *relatives.made)):
+        source = (made["metadata"].get("annotations") or {}).get(CLONED_FROM)
+        if source and source not in offered:
+            message = f"{made.get('kind')} {name_of(made)} is still made from {source}"
+            return Readiness(Health.WAITING, "ClusterClass", message)
+    return _cluster(body, relatives)
+
+
 def _waits_for_somebody(owner: JsonObject) -> bool:
     """With OnDelete, RollingOut stays True until somebody deletes machines."""
     return owner.get("kind") == _DEPLOYMENT and rollouts.on_delete(owner)
@@ -342,6 +377,7 @@ def _releases(body: JsonObject, _: Relatives) -> Readiness:
 _PREDICATES: dict[str, Callable[[JsonObject, Relatives], Readiness]] = {
     "established": _established,
     "available": _available,
+    "class-followed": _followed,
     "control-plane-initialized": _initialized,
     "infrastructure-provisioned": _provisioned,
     "rolled-out": _rolled_out,
