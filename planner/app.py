@@ -55,6 +55,7 @@ def plan(workspace: Workspace, options: Options | None = None) -> Plan:
                 tool=TOOL,
                 options=options or Options(),
                 cache=workspace.cache,
+                now=workspace.ids.wall(),
             )
         )
 

@@ -24,6 +24,7 @@ from planner.changes import (
     Totals,
     Verb,
 )
+from planner.checks import Around, Checks
 from planner.compare import Candidate, Comparer, Comparison
 from planner.dryrun import DryRunner
 from planner.edges import World
@@ -85,6 +86,8 @@ class Inputs(msgspec.Struct, kw_only=True):
     options: Options = Options()
     cache: Path | None = None
     """Folder of this machine for what may be learned again."""
+    now: float = 0.0
+    """Seconds since 1970, for what will happen by the clock alone; never in a digest."""
 
 
 def make_plan(inputs: Inputs) -> Plan:
@@ -123,6 +126,7 @@ class _Planning:
         self.noops.save()
         self._explain()
         everything, flips = classes.split([*self.out.planned, *self.out.phantoms])
+        everything = self._ruled(everything, physical)
         world = self._world(rendered, physical, flips)
         planned = self._unheld(everything, world)
         graph = edges.build(planned, world)
@@ -268,6 +272,12 @@ class _Planning:
             return [settle(candidate) for candidate in candidates]
         with ThreadPoolExecutor(self.options.parallel) as pool:
             return list(pool.map(settle, candidates))
+
+    def _ruled(self, everything: list[Planned], physical: list[Resource]) -> list[Planned]:
+        """The rules of validation, over what changes (docs/validation.md)."""
+        around = Around(reader=self.reader, scopes=self.scopes, facts=self.facts)
+        checks = Checks(around, physical, self.out, self.inputs.line_of)
+        return checks.run(everything, self.inputs.loaded.providers, self.inputs.now)
 
     def _unheld(self, everything: list[Planned], world: World) -> list[Planned]:
         """Without what waits for something that is blocked, refused or unreadable."""
