@@ -35,7 +35,10 @@ from state.errors import ClusterformError
 from state.live import Absent, Present
 from state.resource import JsonObject, Resource, ResourceId
 
-_NO_LIST = "no right to list Deployments in {}: feature gates, watched namespaces and supported"
+_NO_LIST = (
+    "no right to list Deployments in {}: feature gates, watched namespaces and supported versions"
+    " were not looked at"
+)
 _ROLLED = (KUBEADM, MACHINE_DEPLOYMENT)
 
 
@@ -140,7 +143,8 @@ class Checks:
         except ApiError as error:
             if error.code == "api-forbidden":
                 self._note(
-                    f"{_NO_LIST.format(management)} versions were not looked at (V6, V17, V19)",
+                    "V19",
+                    _NO_LIST.format(management),
                     "grant list on deployments: docs/rbac/plan.yaml",
                 )
         return controllers.managers(bodies.values())
@@ -163,7 +167,8 @@ class Checks:
             )
             running = client.server_version() if client is not None else ""
             if why := controllers.management_version(running, known):
-                self._note(f"{management} runs Kubernetes {running} (V6): {why}", "upgrade it")
+                said = f"{management} runs Kubernetes {running}: {why}"
+                self._note("V6", said, "upgrade the one that is behind")
 
     def _old(self, subjects: list[Subject], writes: set[ResourceId]) -> None:
         """V23: once for all changes of a plan."""
@@ -175,9 +180,8 @@ class Checks:
         if old:
             first = min(old, key=lambda s: s.id)
             more = f" and {len(old) - 1} more" if len(old) > 1 else ""
-            self._note(
-                f"{first.id}{more}: {forms.old_text(first.version, 1)} (V23)", forms.OLD_HINT
-            )
+            said = f"{first.id}{more}: {forms.old_text(first.version, 1)}"
+            self._note("V23", said, forms.OLD_HINT)
 
     def _versions(self, real: list[Planned], objects: Declared) -> Iterator[Problem]:
         """V2, V3, V9 over the states that each object goes through."""
@@ -236,6 +240,7 @@ class Checks:
             self._out.findings.append(
                 Finding(
                     kind="refused",
+                    code="V20",
                     summary=f"{id_} is to be deleted, and {removal.reason(by)} (V20)",
                     unit=removed[id_].change.unit,
                     hint="let its user go first, or point it to something else",
@@ -280,8 +285,9 @@ class Checks:
             how = live.paused(body) if body is not None else ""
             if how:
                 self._note(
+                    "V18",
                     f"{cluster} is paused ({how}): what changes in it is accepted, and not acted"
-                    " on (V18)",
+                    " on",
                     "resume it when its changes shall happen",
                     unit,
                 )
@@ -294,7 +300,7 @@ class Checks:
             if each.id.group_kind in _ROLLED and unit in units:
                 fact = self._around.facts.of_owner(each.id, unit)
                 if found := due.due(each.body, fact.machines, now):
-                    self._note(f"{each.id}: {due.summary(found, now)} (V26)", "", unit)
+                    self._note("V26", f"{each.id}: {due.summary(found, now)}", "", unit)
 
     # ------------------------------------------------------------------ saying it
 
@@ -312,6 +318,7 @@ class Checks:
         self._out.findings.append(
             Finding(
                 kind="refused" if refuses else "warning",
+                code=problem.rule,
                 summary=f"{problem.id}: {problem.reason} ({problem.rule})",
                 unit=resource.unit,
                 where=self._line_of(resource, problem.field),
@@ -320,8 +327,10 @@ class Checks:
         )
         return refuses
 
-    def _note(self, summary: str, hint: str, unit: str = "") -> None:
-        self._out.findings.append(Finding(kind="warning", summary=summary, hint=hint, unit=unit))
+    def _note(self, code: str, summary: str, hint: str, unit: str = "") -> None:
+        self._out.findings.append(
+            Finding(kind="warning", code=code, summary=f"{summary} ({code})", hint=hint, unit=unit)
+        )
 
 
 def _class_of(id_: ResourceId, body: JsonObject, objects: Declared) -> JsonObject | None:
