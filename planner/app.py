@@ -55,8 +55,8 @@ def plan(workspace: Workspace, options: Options | None = None) -> Plan:
                 line_of=workspace.line_of,
                 tool=TOOL,
                 options=options or Options(),
-                now=workspace.ids.wall,
                 cache=workspace.cache,
+                now=workspace.ids.wall(),
             )
         )
 

@@ -209,6 +209,8 @@ class Finding(Frozen, frozen=True, kw_only=True):
     """`unreadable` (nothing planned: not read), `blocked` (nothing planned: something stands in the
     way), `refused` (not allowed), `conflict` (left to another manager), `warning`, `error`."""
     summary: str
+    code: str = ""
+    """The rule behind it (`V4`, docs/validation.md); `""` for what is no rule's."""
     unit: str = ""
     where: str = ""
     hint: str = ""

@@ -94,7 +94,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     live: Present
     kind_rules: KindRules
     proof: Proof
-    together: bool = False
+    together: str = ""
     """What admission judges it by changes in the same plan: its refusal now means nothing."""
 
 
@@ -185,12 +185,12 @@ class Comparer:
         live: Present,
         kind_rules: KindRules,
         proof: Proof,
-        together: bool,
+        together: str,
     ) -> Comparison:
         result.compared = Compared.DIFFERENT
         answer = self._dry_run(resource, full, live)
         if isinstance(answer, Denied) and together and not answer.immutable:
-            answer = NoDryRun("what it is judged by changes in the same plan")
+            answer = NoDryRun(together)
         if isinstance(answer, Denied):
             result.after = merged(live, full)
             result.denied = answer.message

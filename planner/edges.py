@@ -179,7 +179,8 @@ class _Builder:
         """Several writes to one object run in order; what comes after something says so itself."""
         for changes in self.writes.values():
             for earlier, later in itertools.pairwise(changes):
-                self.edge(earlier.action, later.action, "the next step of the same object")
+                until = rules(later.id.group, later.id.kind).ready or APPLIED
+                self.edge(earlier.action, later.action, "the next step of the same object", until)
         for item in self.planned:
             before = item.change.precondition
             if isinstance(before, AfterAction) and not item.change.deletes:

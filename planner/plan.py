@@ -11,19 +11,17 @@ from pathlib import Path
 
 import msgspec
 
-from planner import classes, digests, edges, held, named, policy, rights
+from planner import classes, digests, edges, held, named, policy, rights, stages
+from planner.basis import basis_of, empty_input, incomplete, loading_findings
 from planner.changes import (
-    Basis,
-    Change,
-    ClusterIdentity,
     Confidence,
     Finding,
     Graph,
     Plan,
-    Refusal,
     Totals,
     Verb,
 )
+from planner.checks import Around, Checks
 from planner.compare import Candidate, Comparer, Comparison
 from planner.dryrun import DryRunner
 from planner.edges import World
@@ -34,7 +32,7 @@ from planner.load import Loaded
 from planner.noops import NoOps
 from planner.outcome import Context, Outcome
 from planner.planned import Planned
-from planner.refresh import PARALLEL_CLUSTERS, KubeFleet, Reader, Wanted
+from planner.refresh import KubeFleet, Reader, Wanted
 from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
 from planner.resolve import Naming, Resolver, Reveal, belongs, resolved
 from planner.rotation import describe_rotations, trigger
@@ -46,13 +44,12 @@ from planner.units import assign, is_workload
 from planner.unwanted import Unwanted
 from planner.work import Declared
 from providers.capi import CLUSTER, CLUSTER_CLASS
-from providers.kube.client import KubeClient
 from providers.management import NAMESPACE
 from providers.registry import rules
 from state.errors import ClusterformError
 from state.live import Present
 from state.recorded import Recorded, Records
-from state.resource import FieldPath, GroupKind, Resource, ResourceId
+from state.resource import FieldPath, GroupKind, JsonObject, Resource, ResourceId
 
 Labels = dict[str, str]
 FORMAT_VERSION = "1.0"
@@ -84,10 +81,10 @@ class Inputs(msgspec.Struct, kw_only=True):
     line_of: Callable[[Resource, FieldPath], str]
     tool: str
     options: Options = Options()
-    now: Callable[[], float] = lambda: 0.0
-    """The wall clock, in seconds since 1970: for what falls due."""
     cache: Path | None = None
     """Folder of this machine for what may be learned again."""
+    now: float = 0.0
+    """Seconds since 1970, for what will happen by the clock alone; never in a digest."""
 
 
 def make_plan(inputs: Inputs) -> Plan:
@@ -107,7 +104,7 @@ class _Planning:
         self.live = self.reader.live
         self.out = Outcome()
         self.noops = NoOps(inputs.cache, ask=self.options.refresh != "full")
-        self.facts = FactReader(self.reader.client, inputs.now)
+        self.facts = FactReader(self.reader.client, lambda: inputs.now)
         self.dry_run = DryRunner(
             self.reader.client, self.scopes, refresh=self.options.refresh, noops=self.noops
         )
@@ -124,8 +121,10 @@ class _Planning:
         physical = [resolved(r, names, unit_of[r.id]) for r in desired]
         self._work(physical, names, unit_of)
         self.noops.save()
+        self._stage()
         self._explain()
         everything, flips = classes.split([*self.out.planned, *self.out.phantoms])
+        everything = self._ruled(everything, physical)
         world = self._world(rendered, physical, flips)
         planned = self._unheld(everything, world)
         graph = edges.build(planned, world)
@@ -272,6 +271,12 @@ class _Planning:
         with ThreadPoolExecutor(self.options.parallel) as pool:
             return list(pool.map(settle, candidates))
 
+    def _ruled(self, everything: list[Planned], physical: list[Resource]) -> list[Planned]:
+        """The rules of validation, over what changes (docs/validation.md)."""
+        around = Around(reader=self.reader, scopes=self.scopes, facts=self.facts)
+        checks = Checks(around, physical, self.out, self.inputs.line_of)
+        return checks.run(everything, self.inputs.loaded.providers, self.inputs.now)
+
     def _unheld(self, everything: list[Planned], world: World) -> list[Planned]:
         """Without what waits for something that is blocked, refused or unreadable."""
         reasons = {**self.out.blocked, **self.out.refused}
@@ -301,6 +306,17 @@ class _Planning:
         return kept
 
     # ------------------------------------------------------------------ effects, order
+
+    def _stage(self) -> None:
+        """Upgrades over several minors become a step for each."""
+        bodies = {p.change.id: p.after for p in self.out.planned if p.after is not None}
+
+        def body_of(id_: ResourceId) -> JsonObject | None:
+            live = self.live.observe(id_)
+            return bodies.get(id_) or (live.body if isinstance(live, Present) else None)
+
+        self.out.planned, chosen = stages.split(self.out.planned, body_of)
+        self.out.findings += chosen
 
     def _explain(self) -> None:
         describe_rotations(
@@ -357,6 +373,12 @@ class _Planning:
             for id_ in written
         }
 
+    def _selectors(self) -> tuple[str, ...]:
+        return (
+            *(f"--target {s.text}" for s in self.options.targets),
+            *(f"--exclude {s.text}" for s in self.options.excludes),
+        )
+
     def _assemble(
         self,
         rendered: Rendered,
@@ -373,15 +395,17 @@ class _Planning:
             changes, graph, cleared = cut(
                 changes, graph, cleared, physical, self.targets, self.options.excludes
             )
-        basis = self._basis(changes)
+        basis = basis_of(
+            self.inputs.loaded, self.reader.client, changes, self._selectors(), self.inputs.tool
+        )
         findings = (
             *rendered.findings,
-            *self._loading_findings(),
+            *loading_findings(self.inputs.loaded),
             *self.out.findings,
             *rights.no_dry_run(self.dry_run.forbidden),
             *rights.unidentified(basis.clusters),
         )
-        unit_list = digests.units(changes, cleared, graph, self._incomplete())
+        unit_list = digests.units(changes, cleared, graph, incomplete(self.out.findings))
         return Plan(
             format_version=FORMAT_VERSION,
             mode=self.options.mode,
@@ -391,7 +415,7 @@ class _Planning:
             graph=graph,
             findings=tuple(sorted(findings, key=lambda f: (f.kind, f.unit, f.summary))),
             refusals=(
-                *self._empty_input(physical, changes),
+                *empty_input(physical, changes, self.options.mode),
                 *policy.refusals(
                     changes,
                     self.fleet.guards,
@@ -408,84 +432,6 @@ class _Planning:
             ),
             complete=not any(f.kind in ("unreadable", "blocked") for f in self.out.findings),
             digest=digests.plan_digest(unit_list),
-        )
-
-    def _empty_input(
-        self, physical: list[Resource], changes: tuple[Change, ...]
-    ) -> tuple[Refusal, ...]:
-        """Nothing declared is more likely a wrong folder than a wish to delete everything."""
-        if self.options.mode == "destroy":
-            return ()
-        declared = {r.id.cluster.partition("/")[0] for r in physical}
-        emptied = {c.id.cluster.partition("/")[0] for c in changes if c.deletes} - declared
-        return tuple(
-            Refusal(
-                code="empty-input",
-                summary=f"nothing is declared for {name}, and an empty input deletes nothing",
-                units=(name,),
-                override="check the folder and the paths; destroy --target removes on purpose",
-            )
-            for name in sorted(emptied)
-        )
-
-    def _loading_findings(self) -> tuple[Finding, ...]:
-        loaded = self.inputs.loaded
-        found = [
-            Finding(
-                kind=f.severity,
-                summary=f.summary,
-                where=f"{f.path}:{f.line}" if f.line else f.path,
-                hint=f.hint,
-            )
-            for f in loaded.findings
-        ]
-        if not loaded.documents:
-            where = ", ".join(path for m in loaded.fleet.management for path in m.paths)
-            found.append(
-                Finding(
-                    kind="warning",
-                    summary=f"no manifests were found in {where}",
-                    hint="work in the folder of a clusters repo, or name it with -C",
-                )
-            )
-        found += [Finding(kind="skipped", summary=f"left out: {text}") for text in loaded.skipped]
-        return tuple(found)
-
-    def _incomplete(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, list[str]] = {}
-        for finding in self.out.findings:
-            if finding.kind in ("unreadable", "blocked", "refused"):
-                found.setdefault(finding.unit, []).append(finding.summary)
-        return {unit: tuple(sorted(reasons)) for unit, reasons in sorted(found.items())}
-
-    def _basis(self, changes: tuple[Change, ...]) -> Basis:
-        loaded = self.inputs.loaded
-        identities = []
-        for spec in sorted(self.fleet.management, key=lambda m: m.name):
-            client = self.reader.client(spec.name)
-            if client is not None:
-                identities.append(
-                    ClusterIdentity(
-                        cluster=spec.name, uid=client.uid(), version=client.server_version()
-                    )
-                )
-        workload = sorted({c.id.cluster for c in changes if is_workload(c.id.cluster)})
-        clients = [client for name in workload if (client := self.reader.client(name)) is not None]
-        with ThreadPoolExecutor(PARALLEL_CLUSTERS) as pool:
-            for client, uid in zip(clients, pool.map(KubeClient.uid, clients), strict=True):
-                identities.append(ClusterIdentity(cluster=client.cluster, uid=uid))
-        selectors = (
-            *(f"--target {s.text}" for s in self.options.targets),
-            *(f"--exclude {s.text}" for s in self.options.excludes),
-        )
-        return Basis(
-            fleet=self.fleet.name,
-            commit=loaded.commit,
-            uncommitted=loaded.uncommitted,
-            label=loaded.label,
-            clusters=tuple(identities),
-            tool=self.inputs.tool,
-            partial=selectors,
         )
 
 

@@ -1,154 +1,124 @@
-"""Checking a repository without a cluster: parse findings, CRD schemas at hand, references."""
+"""Checking a repository without a cluster: parse findings, CRD schemas at hand, references, and
+the rules that need nothing live (planner.rules.offline)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
-import msgspec
-
-from planner.load import Loaded, LoadedDocument
+from planner.load import Loaded
 from planner.render import Scopes, declared_kinds, render
-from providers.base import value
-from providers.management import CRD
-from providers.registry import needed
+from planner.rules.forms import of_cluster_api
+from planner.rules.offline import check, concerned, core_of, declared_managers, whole
+from planner.rules.references import RESOURCE_SET
+from planner.rules.subject import Declared, Problem, Subject, subject
+from planner.schemas import Schemas, mismatches, schemas
+from providers.base import references
+from providers.management import CRD, DEPLOYMENT, NAMESPACE
+from providers.registry import needed, rules
 from providers.yamldoc import Finding
-from state.resource import GroupKind, JsonObject, Resource, ResourceId, split_api_version
+from state.resource import FieldPath, Resource, ResourceId, path_text
 
-Schemas = dict[tuple[GroupKind, str], JsonObject]
-"""OpenAPI schemas by kind and version, from the CRDs among the documents."""
-_META = frozenset(("apiVersion", "kind", "metadata"))
+LineOf = Callable[[Resource, FieldPath], str]
+"""`file:line` of a field."""
+_BESIDE = (CRD, DEPLOYMENT, NAMESPACE)
+"""Kinds outside Cluster API's groups that rules look at; ConfigMaps and Secrets by need."""
 
 
-def all_findings(loaded: Loaded) -> list[Finding]:
+def all_findings(loaded: Loaded, line_of: LineOf) -> list[Finding]:
     """Everything that is wrong or doubtful, sorted by place."""
     scopes = Scopes()
     declared_kinds(loaded.documents, scopes)
     rendered = render(loaded.documents, scopes)
     found = [*loaded.findings]
-    found += [_from_plan(f.kind, f.summary, f.where, f.hint) for f in rendered.findings]
-    schemas = _schemas(loaded.documents)
+    for f in rendered.findings:
+        severity = "error" if f.kind == "error" else "warning"
+        found.append(_finding(severity, "identity", f.summary, f.where, f.hint))
     known = {r.id for r in rendered.resources}
+    schemas_ = schemas(loaded.documents)
+    said: set[tuple[ResourceId, FieldPath]] = set()
     for resource in rendered.resources:
-        found += _against_schema(resource, schemas)
-        found += _dangling(resource, known)
-    return sorted(found, key=lambda f: (f.path, f.line, f.summary))
+        found += _against_schema(resource, schemas_, line_of, said)
+        found += _dangling(resource, known, line_of)
+    found += _by_rules(loaded, rendered.resources, line_of, said)
+    return sorted(found, key=lambda f: (f.path, f.line, f.code, f.summary))
 
 
-def _from_plan(kind: str, summary: str, where: str, hint: str) -> Finding:
+def _finding(severity: str, code: str, summary: str, where: str, hint: str = "") -> Finding:
     path, _, line = where.partition(":")
-    number = int(line) if line.isdigit() else 0
-    severity = "error" if kind == "error" else "warning"
-    return _finding(severity, "identity", summary, path, number, hint)
-
-
-def _finding(
-    severity: str, code: str, summary: str, path: str, line: int, hint: str = ""
-) -> Finding:
     return Finding(
         severity=severity,  # type: ignore[arg-type]  # one of the two words
         code=code,
         summary=summary,
-        detail="",
         path=path,
-        line=line,
-        column=0,
+        line=int(line) if line.isdigit() else 0,
         hint=hint,
     )
 
 
-def _schemas(documents: Iterable[LoadedDocument]) -> Schemas:
-    found: Schemas = {}
-    for document in documents:
-        if document.kind != CRD.kind or not document.version.startswith(CRD.group):
-            continue
-        spec = msgspec.json.decode(document.body).get("spec") or {}
-        kind = GroupKind(str(spec.get("group")), str(value(spec, "names.kind")))
-        for version in spec.get("versions") or ():
-            schema = value(version, "schema.openAPIV3Schema")
-            if isinstance(schema, dict):
-                found[kind, str(version.get("name"))] = schema
-    return found
+def _against_schema(
+    resource: Resource,
+    known: Schemas,
+    line_of: LineOf,
+    said: set[tuple[ResourceId, FieldPath]],
+) -> Iterator[Finding]:
+    for mismatch in mismatches(resource, known):
+        said.add((resource.id, mismatch.path))
+        code = "V24" if mismatch.empty and of_cluster_api(resource.id.group_kind) else "schema"
+        text = path_text(mismatch.path).removeprefix(".") or "the object"
+        yield _finding(
+            "error",
+            code,
+            f"{resource.id}: {text} {mismatch.problem}",
+            line_of(resource, mismatch.path),
+        )
 
 
-def _against_schema(resource: Resource, schemas: Schemas) -> Iterator[Finding]:
-    _, version = split_api_version(resource.version)
-    schema = schemas.get((resource.id.group_kind, version))
-    if schema is None:
-        return
-    body = {k: v for k, v in resource.decoded().items() if k not in _META}
-    properties = {k: v for k, v in (schema.get("properties") or {}).items() if k not in _META}
-    trimmed = {**schema, "properties": properties, "required": []}
-    secret = {path for path, _ in resource.secrets}
-    for path, problem in _problems(body, trimmed, ""):
-        if not any(_dotted(p).startswith(path) for p in secret):
-            yield _finding(
-                "error",
-                "schema",
-                f"{resource.id}: {path or 'the object'} {problem}",
-                resource.origin.path,
-                resource.origin.line,
-            )
-
-
-def _dotted(path: tuple[str, ...]) -> str:
-    return ".".join(element[2:] for element in path if element[0] == "f")
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-}
-
-
-def _problems(body: Any, schema: JsonObject, path: str) -> Iterator[tuple[str, str]]:
-    if schema.get("x-kubernetes-int-or-string"):
-        return
-    kind = schema.get("type")
-    expected = _TYPES.get(str(kind))
-    if expected and (not isinstance(body, expected) or _bool_as_number(body, str(kind))):
-        yield path, f"must be of type {kind}"
-    elif isinstance(body, dict):
-        yield from _map_problems(body, schema, path)
-    elif isinstance(body, list) and isinstance(schema.get("items"), dict):
-        for index, item in enumerate(body):
-            yield from _problems(item, schema["items"], f"{path}[{index}]")
-    if "enum" in schema and body not in schema["enum"]:
-        yield path, f"must be one of {', '.join(map(str, schema['enum']))}"
-
-
-def _bool_as_number(body: Any, kind: str) -> bool:
-    return isinstance(body, bool) and kind in ("integer", "number")
-
-
-def _map_problems(body: JsonObject, schema: JsonObject, path: str) -> Iterator[tuple[str, str]]:
-    properties = schema.get("properties") or {}
-    extra = schema.get("additionalProperties")
-    for name in schema.get("required") or ():
-        if name not in body:
-            yield f"{path}.{name}".lstrip("."), "is required"
-    for name, found in body.items():
-        here = f"{path}.{name}".lstrip(".")
-        if name in properties:
-            yield from _problems(found, properties[name], here)
-        elif isinstance(extra, dict):
-            yield from _problems(found, extra, here)
-        elif extra is not True and not schema.get("x-kubernetes-preserve-unknown-fields"):
-            yield here, "is not a field of this kind"
-
-
-def _dangling(resource: Resource, known: set[ResourceId]) -> Iterator[Finding]:
+def _dangling(resource: Resource, known: set[ResourceId], line_of: LineOf) -> Iterator[Finding]:
     """References to objects that Git does not have: they may be live, so this is a warning."""
-    for target in needed(resource.decoded(), resource.id):
-        if target not in known:
+    id_ = resource.id
+    missing = {target for target in needed(resource.decoded(), id_) if target not in known}
+    if not missing or id_.group_kind == RESOURCE_SET:
+        return  # what a ClusterResourceSet names is V14's
+    for reference in references(resource.decoded(), id_, rules(id_.group, id_.kind)):
+        if reference.target in missing:
             yield _finding(
                 "warning",
                 "reference",
-                f"{resource.id} refers to {target}, which is not in Git",
-                resource.origin.path,
-                resource.origin.line,
+                f"{id_} refers to {reference.target}, which is not in Git",
+                line_of(resource, reference.path),
             )
+
+
+def _by_rules(
+    loaded: Loaded,
+    resources: tuple[Resource, ...],
+    line_of: LineOf,
+    said: set[tuple[ResourceId, FieldPath]],
+) -> Iterator[Finding]:
+    """The rules over everything that is declared; what a schema has said is not said again."""
+    by_id = {r.id: r for r in resources}
+    subjects = tuple(subject(r) for r in resources if _looked_at(r.id))
+    objects = Declared(subjects, lambda id_: by_id[id_].decoded() if id_ in by_id else None)
+    known = declared_managers(objects)
+    problems: list[Problem] = []
+    for management, mine in _by_management(subjects).items():
+        core = core_of(loaded.providers, management)
+        problems += check(mine, objects, known.get(management, ()), core)
+    problems += whole(subjects, objects, {r.id: r.origin.path for r in resources})
+    for problem in problems:
+        if (problem.id, problem.field) in said and problem.rule == "V24":
+            continue
+        where = line_of(by_id[problem.id], problem.field)
+        summary = f"{problem.id}: {problem.reason}"
+        yield _finding(problem.severity, problem.rule, summary, where, problem.hint)
+
+
+def _looked_at(id_: ResourceId) -> bool:
+    return concerned(id_) or id_.group_kind in _BESIDE
+
+
+def _by_management(subjects: tuple[Subject, ...]) -> dict[str, list[Subject]]:
+    found: dict[str, list[Subject]] = {}
+    for each in subjects:
+        found.setdefault(each.id.cluster, []).append(each)
+    return found

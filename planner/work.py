@@ -36,6 +36,7 @@ from planner.resolve import (
     desired_body,
     with_secrets,
 )
+from planner.stages import skips
 from planner.standing import Fates
 from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import references, values
@@ -49,6 +50,9 @@ from state.live import Absent, Observation, Present, Unreadable
 from state.resource import JsonObject, Resource, ResourceId, canonical
 
 InThreads = Callable[[Callable[[Candidate], Comparison], list[Candidate]], Iterable[Comparison]]
+
+
+_JUDGED = "what it is judged by changes in the same plan"
 
 
 class Declared(Decider):
@@ -85,7 +89,9 @@ class Declared(Decider):
                 live.release()
         together = classes.moving_together(changing)
         open_ = [
-            msgspec.structs.replace(c, together=True) if c.resource.id in together else c
+            msgspec.structs.replace(
+                c, together=_JUDGED * (c.resource.id in together) or skips(c.live.body, c.full)
+            )
             for c in open_
         ]
         for candidate, comparison in zip(

@@ -186,7 +186,7 @@ def _reference(
             group = _group_of(found, group)
         if not rule.same_namespace:
             namespace = found.get("namespace") or namespace
-    if not isinstance(name, str) or not name or not kind:
+    if not all(isinstance(text, str) for text in (name, kind, namespace)) or not name or not kind:
         return None
     return Reference(path, ResourceId(referrer.cluster, group, kind, namespace, name), rule)
 

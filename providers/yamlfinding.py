@@ -35,7 +35,7 @@ COMPONENTS = Limits(file_bytes=8 * MIB, nodes=1_000_000)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to tell the user about a file. Never holds a value of the file."""
+    """Something to tell the user about a file. Never holds a sensitive value of it."""
 
     severity: Severity
     code: str

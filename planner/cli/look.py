@@ -1,4 +1,4 @@
-"""kubeconfig, validate: looking without planning."""
+"""kubeconfig: looking without planning."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import click
 
 from planner.cli.settings import Global
 from planner.lookup import find_cluster
-from planner.validate import all_findings
 from providers.base import value
 from providers.builtin import KINDS
 from providers.management import SECRET
@@ -39,27 +38,3 @@ def kubeconfig(settings: Global, cluster: str) -> int:
         )
     click.echo(base64.b64decode(str(value(secret.body, "data.value", ""))).decode(), nl=False)
     return Exit.OK
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  clusterform validate
-  clusterform validate --ref origin/main
-"""
-)
-@click.option("--ref", metavar="REV", help="Check a revision instead of the working tree.")
-@click.pass_obj
-def validate(settings: Global, ref: str | None) -> int:
-    """Check the repository without a cluster: parse, schemas of CRDs at hand, references."""
-    from planner.views.problems import findings_text
-
-    workspace = settings.workspace(ref)
-    findings = all_findings(workspace.loaded)
-    click.echo(findings_text(findings), nl=False)
-    errors = sum(1 for f in findings if f.severity == "error")
-    documents = len(workspace.loaded.documents)
-    if not errors:
-        objects = "1 object is" if documents == 1 else f"{documents} objects are"
-        click.echo(f"{objects} valid" + (", with warnings" if findings else ""))
-    return Exit.ERROR if errors else Exit.OK

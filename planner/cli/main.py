@@ -25,7 +25,7 @@ _COMMANDS = {
     "show": "planner.cli.plan:show",
     "state": "planner.cli.state:state",
     "status": "planner.cli.status:status",
-    "validate": "planner.cli.look:validate",
+    "validate": "planner.cli.validate:validate",
 }
 
 
@@ -63,7 +63,7 @@ _SUMMARIES = {
     "show": "Show a saved plan; needs no cluster.",
     "state": "Inspect and repair what clusterform remembers.",
     "status": "Show how clusters are doing.",
-    "validate": "Check the repository without a cluster.",
+    "validate": "Check the repository without a cluster; explain a rule.",
 }
 
 

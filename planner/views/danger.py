@@ -49,6 +49,8 @@ def _refusals(plan: Plan) -> Iterator[Danger]:
         )
     for finding, count in once(f for f in plan.findings if f.kind == "refused"):
         more = f" ({count:,} times)" if count > 1 else ""
+        if finding.code and finding.where and count == 1:
+            more = f" at {clean(finding.where)}"
         yield Danger(
             kind="refused",
             text=f"not planned: {clean(finding.summary)}{more}",

@@ -22,12 +22,12 @@ spec: {{template: {{spec: {{backend: {{inMemory: {{}}}}}}}}}}
 apiVersion: {_PLANE}
 kind: KubeadmControlPlaneTemplate
 metadata: {{name: small, namespace: team-a}}
-spec: {{template: {{spec: {{kubeadmConfigSpec: {{}}}}}}}}
+spec: {{template: {{spec: {{kubeadmConfigSpec: {{verbosity: 2}}}}}}}}
 ---
 apiVersion: {_BOOTSTRAP}
 kind: KubeadmConfigTemplate
 metadata: {{name: workers, namespace: team-a}}
-spec: {{template: {{spec: {{joinConfiguration: {{}}}}}}}}
+spec: {{template: {{spec: {{verbosity: 2}}}}}}
 """
 
 

@@ -1,0 +1,1 @@
+"""The rules of validation, V1 to V26: pure functions over bodies (docs/validation.md)."""

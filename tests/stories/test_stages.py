@@ -1,0 +1,81 @@
+"""Versions more than one minor away: a step of one plan for each minor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from planner.changes import AfterAction, Plan
+from tests.support.lab import Lab, capi
+from tests.support.manifests import NAMESPACE, cluster
+
+
+def lab_at(tmp_path: Path, version: str, **more: int) -> Lab:
+    lab = Lab(tmp_path)
+    put(lab, cluster(version=version, **more))
+    lab.converge()
+    return lab
+
+
+def put(lab: Lab, manifests: str) -> None:
+    lab.write("clusters/c1.yaml", NAMESPACE + "---\n" + manifests)
+    lab.commit()
+
+
+def plane_steps(plan: Plan) -> list[tuple[int, str, str, int]]:
+    """(step, from, to, machines replaced) of every write to the control plane."""
+    return [
+        (c.action.step, str(f.before), str(f.after), c.impact.replaced)
+        for c in plan.changes
+        if c.id.kind == "KubeadmControlPlane"
+        for f in c.fields
+        if f.path[-1] == "f:version"
+    ]
+
+
+def test_two_minors_are_two_steps_of_one_plan_and_workers_follow_once(tmp_path: Path) -> None:
+    lab = lab_at(tmp_path, "v1.34.2", workers=2)
+    before = {m["metadata"]["name"] for m in lab.list(capi("machines", "team-a"))}
+    put(lab, cluster(version="v1.36.1", workers=2))
+    plan = lab.plan()
+    assert plane_steps(plan) == [(0, "v1.34.2", "v1.35.0", 1), (1, "v1.35.0", "v1.36.1", 1)]
+    second = next(c for c in plan.changes if c.action.step == 1)
+    assert isinstance(second.precondition, AfterAction)
+    pool = next(c for c in plan.changes if c.id.kind == "MachineDeployment")
+    assert pool.impact.replaced == 2
+    assert any("passes through v1.35.0" in f.summary for f in plan.findings)
+
+    finished = lab.apply(plan)
+    assert [r for r in finished.results if r.outcome != "done"] == []
+    machines = lab.list(capi("machines", "team-a"))
+    assert {m["spec"]["version"] for m in machines} == {"v1.36.1"}
+    assert not before & {m["metadata"]["name"] for m in machines}
+    assert lab.plan().changes == ()
+
+
+def test_the_version_in_between_can_be_named(tmp_path: Path) -> None:
+    lab = lab_at(tmp_path, "v1.34.2")
+    edited = cluster(version="v1.36.1").replace(
+        "kind: KubeadmControlPlane\nmetadata: {",
+        "kind: KubeadmControlPlane\n"
+        "metadata: {annotations: {clusterform.dev/upgrade-via: v1.35.4}, ",
+    )
+    assert "upgrade-via" in edited
+    put(lab, edited)
+    plan = lab.plan()
+    assert plane_steps(plan) == [(0, "v1.34.2", "v1.35.4", 1), (1, "v1.35.4", "v1.36.1", 1)]
+    assert not any("passes through" in f.summary for f in plan.findings)
+
+
+def test_an_upgrade_cut_off_between_its_steps_is_resumed(tmp_path: Path) -> None:
+    lab = lab_at(tmp_path, "v1.34.2", workers=2)
+    put(lab, cluster(version="v1.36.1", workers=2))
+    first = lab.apply(
+        lab.plan(),
+        interrupt=lambda e, stop: stop() if getattr(e, "milestone", "") == "rolled-out" else None,
+    )
+    assert first.interrupted
+    finished = lab.resume(first.run)
+    assert [r for r in finished.results if r.outcome != "done"] == []
+    machines = lab.list(capi("machines", "team-a"))
+    assert {m["spec"]["version"] for m in machines} == {"v1.36.1"}
+    assert lab.plan().changes == ()
