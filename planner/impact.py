@@ -16,7 +16,7 @@ from planner.planned import Planned
 from providers.base import Effect, Fact, Impact
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.readiness import held_back
-from providers.registry import impact, rules
+from providers.registry import impact, rules, uncounted
 from state.live import Present
 from state.resource import JsonObject, ResourceId
 
@@ -59,6 +59,8 @@ def impact_of(
 ) -> Impact | None:
     """The machines that becoming `after` touches; None for kinds that own none."""
     kind_rules = rules(id_.group, id_.kind)
+    if after is not None and live is not None and kind_rules.provider_defined:
+        return uncounted(id_.group_kind, live.body, after)
     if after is None or not (kind_rules.machines or id_.group_kind == CLUSTER):
         return None
     if live is None:

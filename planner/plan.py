@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from planner import classes, digests, edges, held, named, policy, rights
+from planner import classes, deadlines, digests, edges, held, named, policy, provided, rights
 from planner.changes import (
     Basis,
     Change,
@@ -333,6 +333,7 @@ class _Planning:
             providers=self.inputs.loaded.providers,
             provider_of=rendered.provider_of,
             owners=owners,
+            deadlines=deadlines.of_plan(physical, self.live.objects, self.out.planned),
             class_flips=flips,
         )
 
@@ -356,6 +357,7 @@ class _Planning:
         findings = (
             *rendered.findings,
             *self._loading_findings(),
+            *provided.warnings(rendered.resources),
             *self.out.findings,
             *rights.no_dry_run(self.dry_run.forbidden),
             *rights.unidentified(basis.clusters),

@@ -172,8 +172,9 @@ class Resolver:
             live = self._look(self._physical_id(user))
             if isinstance(live, Present):
                 found = value_at(live.body, reference.path)
-                if isinstance(found, str):
-                    names.append(found)
+                suffix = reference.rule.suffix
+                if isinstance(found, str) and found.endswith(suffix):
+                    names.append(found.removesuffix(suffix))
         return list(dict.fromkeys(names))
 
     def _physical_id(self, id_: ResourceId) -> ResourceId:
@@ -244,7 +245,7 @@ def rename(body: JsonObject, id_: ResourceId, names: Mapping[ResourceId, Naming]
     for reference in list(references(body, id_, rules(id_.group, id_.kind))):
         naming = names.get(reference.target)
         if naming is not None:
-            set_at(body, reference.path, naming.physical)
+            set_at(body, reference.path, naming.physical + reference.rule.suffix)
             used.append(naming)
     return used
 

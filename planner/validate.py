@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from planner.load import Loaded, LoadedDocument
+from planner.provided import against_tables
 from planner.render import Scopes, declared_kinds, render
 from providers.base import value
 from providers.management import CRD
@@ -32,6 +33,9 @@ def all_findings(loaded: Loaded) -> list[Finding]:
     for resource in rendered.resources:
         found += _against_schema(resource, schemas)
         found += _dangling(resource, known)
+    for said in against_tables(rendered.resources, schemas):
+        at = said.resource.origin
+        found.append(_finding(said.severity, said.code, said.summary, at.path, at.line, said.hint))
     return sorted(found, key=lambda f: (f.path, f.line, f.summary))
 
 
