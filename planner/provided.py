@@ -41,8 +41,7 @@ def against_tables(
             if doubt := unserved(resource.version, resource.id):
                 yield Said("warning", "version", f"{resource.id}: {doubt}", resource)
         yield from _credentials(resource, keys)
-    for finding in dead_ends(everything):
-        yield finding
+    yield from dead_ends(everything)
 
 
 def _keys(secret: Resource) -> frozenset[str]:

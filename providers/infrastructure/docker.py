@@ -1,7 +1,7 @@
 """Docker and Dev (in-memory) infrastructure, the providers of tests and demos.
 
-Source: Cluster API v1.14.0 — test/infrastructure/docker/api and its CRDs, test/e2e/config/docker.yaml
-(durations). `Docker*` kinds are deprecated in favour of `Dev*` and removed in 1.15.
+Source: Cluster API v1.14.0 — test/infrastructure/docker (API, CRDs) and test/e2e/config (durations).
+`Docker*` kinds are deprecated in favour of `Dev*` and removed in 1.15.
 """
 
 from __future__ import annotations
