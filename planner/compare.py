@@ -141,9 +141,9 @@ class Comparer:
         result.ignored += len(conflicts) - len(told)
         if conflicts:
             for conflict in conflicts:
-                delete_at(body, conflict.path)
+                _leave(body, conflict.path, live)
                 if full is not body:
-                    delete_at(full, conflict.path)
+                    _leave(full, conflict.path, live)
             proof = prove(full, live)
             if proof is Proof.UNCHANGED and not self._always:
                 return _released(result)
@@ -301,6 +301,18 @@ def _applies(rule: IgnoreRule, body: JsonObject, live: Present) -> bool:
         return True
     annotations = {**live.annotations, **(body["metadata"].get("annotations") or {})}
     return AUTOSCALER_MIN in annotations or AUTOSCALER_MAX in annotations
+
+
+def _leave(body: JsonObject, path: FieldPath, live: Present) -> None:
+    """Take a field out, but not the maps around it that we own: those would be given up, too."""
+    delete_at(body, path)
+    entry = own_entry(live)
+    for length in range(len(path) - 1, 0, -1):
+        above = path[:length]
+        if entry is None or value_at(body, above) is not MISSING:
+            return
+        if owns(trie(entry), above) and isinstance(value_at(live.body, above), dict):
+            set_at(body, above, {})
 
 
 def _kept(

@@ -160,6 +160,8 @@ class KindRules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What `apply` waits for at the end; `None`: nothing after the write."""
     machines: bool = False
     """Owns machines: its impact is computed and counted."""
+    named_elsewhere: bool = False
+    """Its `spec.clusterName` is a name at the cloud, and says nothing of a Cluster."""
     control_plane: bool = False
     """Kubernetes of its cluster is upgraded by its `spec.version`, before that of the workers."""
 

@@ -92,6 +92,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Fields of `spec` that controllers of the provider write."""
     rolls: tuple[str, ...] = ()
     """Fields by which a managed control plane or a pool is upgraded, as the provider sees fit."""
+    named_elsewhere: bool = False
+    """Its `spec.clusterName` is the cluster's name at the cloud, not that of the Cluster."""
     fields: str = ""
     """What is known of the schema: see `providers.facts`."""
     legacy: str = ""
@@ -142,4 +144,5 @@ def rules_of(kind: Kind, provider: Provider) -> KindRules:
         always_shared=shared,
         ready=ready,
         control_plane=role is Role.CONTROL_PLANE,
+        named_elsewhere=kind.named_elsewhere,
     )

@@ -1,6 +1,6 @@
 """Docker and Dev (in-memory) infrastructure, the providers of tests and demos.
 
-Source: Cluster API v1.14.0 — test/infrastructure/docker (API, CRDs) and test/e2e/config (durations).
+Source: Cluster API v1.14.0 — test/infrastructure/docker and test/e2e/config (durations).
 `Docker*` kinds are deprecated in favour of `Dev*` and removed in 1.15.
 """
 

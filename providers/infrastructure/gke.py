@@ -46,6 +46,7 @@ spec.network.name                  string
                 ),
                 GCPManagedControlPlane=Kind(
                     role=Role.CONTROL_PLANE,
+                    named_elsewhere=True,
                     immutable=(
                         "spec.clusterName",
                         "spec.project",

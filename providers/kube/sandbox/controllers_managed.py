@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from providers.kube.sandbox.controllers_contracts import report_started, started
 from providers.kube.sandbox.controllers_kubeconfig import ensure_kubeconfig, initialize
-from providers.kube.sandbox.controllers_objects import cluster_of, initialized, owned_by, pause
+from providers.kube.sandbox.controllers_objects import CORE, initialized, owned_by, pause
 from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, load
 from providers.kube.sandbox.world import Key, World
 from state.resource import JsonObject
@@ -21,11 +21,11 @@ def reconcile(world: World, key: Key) -> None:
     plane = load(world, key, MANAGER)
     if plane is None:
         return
-    cluster = cluster_of(world, plane.value)
+    cluster = world.get(CORE, "Cluster", key[2], owned_by(plane.value, "Cluster"))
     if plane.deleting:
         if plane.waited("remove", TIMINGS.removal):
             plane.release(_FINALIZER)
-    elif cluster is not None and owned_by(plane.value, "Cluster"):
+    elif cluster is not None:
         plane.hold(_FINALIZER)
         if not pause(plane, cluster) and initialized(cluster, "infrastructureProvisioned"):
             _advance(plane, cluster)

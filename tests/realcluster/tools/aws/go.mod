@@ -1,5 +1,5 @@
 // The CRDs of the AWS provider, for the real suites: read from the module's source, nothing is built.
-module clusterform.dev/realcluster/aws
+module clusterform.dev/tests/aws
 
 go 1.26.0
 

@@ -1,5 +1,5 @@
 // The CRDs of the GCP provider, for the real suites: read from the module's source, nothing is built.
-module clusterform.dev/realcluster/gcp
+module clusterform.dev/tests/gcp
 
 go 1.26.0
 
