@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -34,9 +34,14 @@ def definitions() -> Iterator[dict[str, Any]]:
 
 
 def install(server: Transport) -> None:
-    """Apply the CRDs and wait until each is served."""
+    """Apply Cluster API's CRDs and wait until each is served."""
+    put(server, definitions())
+
+
+def put(server: Transport, crds: Iterable[dict[str, Any]]) -> None:
+    """Apply CRDs and wait until each is served."""
     paths = []
-    for body in definitions():
+    for body in crds:
         name = body["metadata"]["name"]
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
         answer = server.request(
