@@ -46,7 +46,10 @@ class Role(enum.StrEnum):
 
 
 class Durations(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Seconds after which something is wrong: upper bounds, from the provider's own e2e tests."""
+    """Seconds after which something is wrong: upper bounds.
+
+    From the provider's own e2e tests where these say them, else those of a provider like it.
+    """
 
     infrastructure: int
     control_plane: int

@@ -7,6 +7,7 @@ controlplane/eks/webhooks and exp/webhooks (what may not change), test/e2e/data/
 from __future__ import annotations
 
 from providers.base import RefRule, Target
+from providers.bootstrap import secret_refs
 from providers.descriptor import (
     BOOTSTRAP,
     CONTROL_PLANE,
@@ -128,10 +129,18 @@ spec.network                          object
             ),
             **kinds(
                 BOOTSTRAP,
-                EKSConfig=Kind(role=Role.PART),
-                EKSConfigTemplate=Kind(role=Role.TEMPLATE),
-                NodeadmConfig=Kind(role=Role.PART, versions=("v1beta2",)),
-                NodeadmConfigTemplate=Kind(role=Role.TEMPLATE, versions=("v1beta2",)),
+                EKSConfig=Kind(role=Role.PART, references=secret_refs("spec")),
+                EKSConfigTemplate=Kind(
+                    role=Role.TEMPLATE, references=secret_refs("spec.template.spec")
+                ),
+                NodeadmConfig=Kind(
+                    role=Role.PART, versions=("v1beta2",), references=secret_refs("spec")
+                ),
+                NodeadmConfigTemplate=Kind(
+                    role=Role.TEMPLATE,
+                    versions=("v1beta2",),
+                    references=secret_refs("spec.template.spec"),
+                ),
             ),
         },
     ),
