@@ -59,7 +59,12 @@ def impact_of(
 ) -> Impact | None:
     """The machines that becoming `after` touches; None for kinds that own none."""
     kind_rules = rules(id_.group, id_.kind)
-    if after is not None and live is not None and kind_rules.provider_defined:
+    if (
+        after is not None
+        and live is not None
+        and kind_rules.provider_defined
+        and not kind_rules.machines
+    ):
         return uncounted(id_.group_kind, live.body, after)
     if after is None or not (kind_rules.machines or id_.group_kind == CLUSTER):
         return None

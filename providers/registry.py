@@ -13,8 +13,8 @@ from functools import lru_cache
 import msgspec
 
 from providers import bootstrap, capi, controlplane, infrastructure, management
-from providers.base import NO_RULES, Effect, Fact, Impact, KindRules, RefRule, references
-from providers.descriptor import Kind, Provider, rules_of
+from providers.base import NO_RULES, Effect, Fact, Impact, KindRules, RefRule, references, value
+from providers.descriptor import BOOTSTRAP, CONTROL_PLANE, Kind, Provider, rules_of
 from providers.infrastructure import generic
 from state.resource import GroupKind, JsonObject, ResourceId
 
@@ -33,6 +33,8 @@ _KINDS: dict[GroupKind, tuple[Provider, Kind]] = {
     for provider in PROVIDERS
     for group_kind, kind in provider.kinds.items()
 }
+_BOOTSTRAPPING = (BOOTSTRAP, CONTROL_PLANE)
+"""Groups whose files may be read from Secrets that a provider's controllers make."""
 _TABLES = (
     management.KINDS,
     capi.KINDS,
@@ -49,7 +51,7 @@ def rules(group: str, kind: str) -> KindRules:
     for table in _TABLES:
         found = table.get(key)
         if found is not None:
-            return _with_derived(found)
+            return _with_derived(found) if group in _BOOTSTRAPPING else found
     return generic.rules(group, kind) or NO_RULES
 
 
@@ -89,7 +91,25 @@ def impact(
         return controlplane.kubeadm_impact(before, after, fact)
     if kind in (capi.MACHINE_POOL, capi.CLUSTER, capi.CLUSTER_CLASS, capi.MACHINE):
         return capi.provider_defined_impact(kind, before, after, fact)
+    if rules(kind.group, kind.kind).control_plane:
+        return _at_most(kind, before, after, fact)
     return None
+
+
+def _at_most(
+    kind: GroupKind, before: JsonObject | None, after: JsonObject, fact: Fact
+) -> Impact | None:
+    """A control plane known by the contract alone: every machine that it has, as an upper bound."""
+    if before is None:
+        replicas = value(after, "spec.replicas", 0)
+        made = Impact(effect=Effect.SCALES, added=replicas, total=replicas, peak=replicas)
+        return made if replicas else None
+    found = uncounted(kind, before, after)
+    if found is None or fact.unreadable:
+        return found and Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
+    live = len(fact.machines)
+    note = "at most; its controller decides which"
+    return msgspec.structs.replace(found, replaced=live, live=live, total=live, note=note)
 
 
 def uncounted(kind: GroupKind, before: JsonObject, after: JsonObject) -> Impact | None:

@@ -41,6 +41,7 @@ def rules(group: str, kind: str) -> KindRules | None:
             cascaded=True,
             protected=True,
             control_plane=True,
+            machines=True,  # some have none; then none are found
             provider_defined=(
                 "spec.version",
                 "spec.machineTemplate",

@@ -12,11 +12,11 @@ from planner.units import direct_unit
 from planner.validate import all_findings
 from planner.workspace import Workspace
 from providers import infrastructure
-from providers.base import Health, Milestone, references
+from providers.base import Fact, Health, Milestone, references
 from providers.descriptor import Durations, Kind, Provider, Role
 from providers.facts import fields, problems
 from providers.readiness import Relatives, check
-from providers.registry import PROVIDERS, needed, rules, uncounted
+from providers.registry import PROVIDERS, impact, needed, rules, uncounted
 from state.resource import GroupKind, ResourceId
 
 INFRA = "infrastructure.cluster.x-k8s.io"
@@ -274,6 +274,19 @@ def test_an_upgrade_of_a_managed_control_plane_is_its_providers_affair() -> None
         0,
     )
     assert uncounted(kind, before, before) is None
+
+
+def test_a_control_plane_without_a_table_may_replace_all_its_machines() -> None:
+    kind = GroupKind("controlplane.cluster.x-k8s.io", "AcmeControlPlane")
+    fact = Fact(machines=({"kind": "Machine"},) * 3)
+    before, after = {"spec": {"version": "v1.33.1"}}, {"spec": {"version": "v1.34.0"}}
+    found = impact(kind, before, after, fact)
+    assert found is not None
+    assert (found.effect, found.replaced, found.because) == ("provider-defined", 3, "spec.version")
+    unread = impact(kind, before, after, Fact(unreadable="forbidden"))
+    assert unread is not None
+    assert unread.effect == "unknown"
+    assert impact(kind, before, before, fact) is None
 
 
 @pytest.mark.parametrize(
