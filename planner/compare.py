@@ -32,6 +32,7 @@ from state.fields import (
     MANAGER,
     MISSING,
     delete_at,
+    leaves,
     own_entry,
     owners,
     owns,
@@ -136,18 +137,21 @@ class Comparer:
             live_refs=live_refs,
             ignored=ignored,
         )
+        result.live_refs += _kept(body, full, live, kind_rules)
         proof = prove(full, live)
         result.releases = leftovers(full, live)
         if proof is Proof.UNCHANGED and not self._always:
             return _released(result)
         adopting = own_entry(live) is None
         takes, conflicts = split_conflicts(full, live, settled if adopting else peoples_tool)
-        result.takes, result.conflicts = takes, conflicts
+        told = tuple(c for c in conflicts if not _below(c.path, kind_rules.written))
+        result.takes, result.conflicts = takes, told
+        result.ignored += len(conflicts) - len(told)
         if conflicts:
             for conflict in conflicts:
-                delete_at(body, conflict.path)
+                _leave(body, conflict.path, live)
                 if full is not body:
-                    delete_at(full, conflict.path)
+                    _leave(full, conflict.path, live)
             proof = prove(full, live)
             if proof is Proof.UNCHANGED and not self._always:
                 return _released(result)
@@ -307,18 +311,70 @@ def _applies(rule: IgnoreRule, body: JsonObject, live: Present) -> bool:
     return AUTOSCALER_MIN in annotations or AUTOSCALER_MAX in annotations
 
 
+def _leave(body: JsonObject, path: FieldPath, live: Present) -> None:
+    """Take a field out, but not the maps around it that we own: those would be given up, too."""
+    delete_at(body, path)
+    entry = own_entry(live)
+    for length in range(len(path) - 1, 0, -1):
+        above = path[:length]
+        if entry is None or value_at(body, above) is not MISSING:
+            return
+        if owns(trie(entry), above) and isinstance(value_at(live.body, above), dict):
+            set_at(body, above, {})
+
+
+def _kept(
+    body: JsonObject, full: JsonObject, live: Present, kind_rules: KindRules
+) -> tuple[FieldPath, ...]:
+    """Fields of controllers that only we own and Git dropped: sent on with the value live.
+
+    Taking them away would make the controller write them again, or the webhook refuse.
+    """
+    entry = own_entry(live)
+    if entry is None or not kind_rules.written:
+        return ()
+    refs = []
+    for path in sorted(leaves(trie(entry))):
+        if not _below(path, kind_rules.written) or not all(p[0] == "f" for p in path):
+            continue
+        held = value_at(live.body, path)
+        gone = value_at(full, path) is MISSING and held is not MISSING
+        if gone and owners(live, path) == (MANAGER,):
+            set_at(full, path, held)
+            if full is not body:
+                delete_at(body, path)
+            refs.append(path)
+    return tuple(refs)
+
+
+def _below(path: FieldPath, dotted: Iterable[str]) -> bool:
+    text = ".".join(element[2:] for element in path if element[0] == "f")
+    return any(text == above or text.startswith(f"{above}.") for above in dotted)
+
+
 def _immutable_differs(full: JsonObject, live: Present, kind_rules: KindRules) -> str:
     for path in kind_rules.immutable:
         wanted = value(full, path)
-        if wanted is not None and not _within(wanted, value(live.body, path)):
+        if wanted is not None and not _within(
+            wanted, value(live.body, path), path, kind_rules.mutable
+        ):
             return path
     return ""
 
 
-def _within(wanted: Any, held: Any) -> bool:
-    """Equal, apart from what the server added to a map."""
+def _within(wanted: Any, held: Any, path: str, mutable: tuple[str, ...]) -> bool:
+    """Equal, apart from what the server added to a map, and from exceptions."""
+    if path in mutable:
+        return True
     if isinstance(wanted, dict) and isinstance(held, dict):
-        return all(k in held and _within(v, held[k]) for k, v in wanted.items())
+        return all(
+            (below := f"{path}.{k}") in mutable
+            or (k in held and _within(v, held[k], below, mutable))
+            for k, v in wanted.items()
+        )
+    if isinstance(wanted, list) and isinstance(held, list):
+        pairs = zip(wanted, held, strict=False)
+        return len(wanted) == len(held) and all(_within(w, h, path, mutable) for w, h in pairs)
     return held is None or same(wanted, held)
 
 

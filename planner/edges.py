@@ -20,6 +20,7 @@ from planner.changes import (
     Graph,
     Verb,
 )
+from planner.deadlines import Deadlines, within
 from planner.graph import Node, check_acyclic, node_key
 from planner.planned import Planned
 from planner.units import ADDONS, cluster_of_unit, is_workload
@@ -30,6 +31,7 @@ from providers.capi import (
     FOLLOWED,
     INITIALIZED,
     MACHINE_DEPLOYMENT,
+    MACHINE_POOL,
     ROLLED_OUT,
 )
 from providers.controlplane import KUBEADM
@@ -55,6 +57,7 @@ class World(msgspec.Struct, kw_only=True):
     provider_of: Mapping[ResourceId, str] = {}
     owners: Mapping[str, tuple[ResourceId, ...]] = {}
     """Unit → its desired machine owners (MachineDeployments, control planes)."""
+    deadlines: Deadlines = {}
     class_flips: Mapping[ResourceId, str] = {}
     """ClusterClass → `grows`, `shrinks` or `both` (then it has two steps)."""
     class_users: Mapping[ResourceId, tuple[ResourceId, ...]] = {}
@@ -83,6 +86,7 @@ class _Builder:
                     self.removals[change.id] = change
             elif change.verb is not Verb.FORGET:
                 self.writes.setdefault(change.id, []).append(change)
+        self._units: dict[Node, str] = {p.change.action: p.change.unit for p in self.planned}
         self._edges: dict[tuple[Node, Node], Edge] = {}
         self._gates: dict[str, Gate] = {}
 
@@ -112,6 +116,7 @@ class _Builder:
         """Note an edge; of two between the same nodes the one that waits longer stays."""
         if before == after:
             return
+        until = within(until, self._units.get(before, ""), self.world.deadlines)
         known = self._edges.get((before, after))
         if known is None or (known.until == APPLIED and until != APPLIED):
             self._edges[before, after] = Edge(
@@ -258,17 +263,16 @@ class _Builder:
         workers: dict[str, list[Change]] = {}
         for item in self.planned:
             kind = item.change.id.group_kind
-            if kind == KUBEADM and _moves(item, "spec.version"):
+            if rules(kind.group, kind.kind).control_plane and _moves(item, "spec.version"):
                 planes.setdefault(item.change.unit, []).append(item.change)
-            elif kind == MACHINE_DEPLOYMENT and _moves(item, "spec.template.spec.version"):
+            elif kind in _WORKERS and _moves(item, "spec.template.spec.version"):
                 workers.setdefault(item.change.unit, []).append(item.change)
         self._upgrades_before(workers)
         for unit, changed in planes.items():
             for plane in changed:
+                until = rules(plane.id.group, plane.id.kind).ready or APPLIED
                 for worker in workers.get(unit, ()):
-                    self.edge(
-                        plane.action, worker.action, "control plane before workers", ROLLED_OUT
-                    )
+                    self.edge(plane.action, worker.action, "control plane before workers", until)
 
     def _upgrades_before(self, workers: Mapping[str, list[Change]]) -> None:
         """A control plane that an earlier run left rolling has to finish first, too."""
@@ -397,7 +401,8 @@ class _Builder:
 
     def _gate(self, name: str, awaits: Iterable[tuple[ResourceId, Milestone]], unit: str) -> str:
         known = self._gates.get(name)
-        merged = {*(known.awaits if known else ()), *awaits}
+        timed = ((id_, within(m, unit, self.world.deadlines)) for id_, m in awaits)
+        merged = {*(known.awaits if known else ()), *timed}
         ordered = tuple(sorted(merged, key=lambda a: (a[0], a[1].name)))
         self._gates[name] = Gate(name=name, awaits=ordered, unit=unit)
         return name
@@ -436,6 +441,7 @@ def _crd_kind(change: Change) -> GroupKind:
     return GroupKind(str(spec.get("group", "")), str((spec.get("names") or {}).get("kind", "")))
 
 
+_WORKERS = (MACHINE_DEPLOYMENT, MACHINE_POOL)
 _STAGES = ("CertManager", "CoreProvider")
 
 

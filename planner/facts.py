@@ -227,7 +227,7 @@ def _selector(owner: ResourceId) -> Callable[[JsonObject], bool]:
         return lambda body: labels(body).get(DEPLOYMENT_NAME) == owner.name
     if kind == MACHINE_POOL:
         return lambda body: labels(body).get(_POOL_NAME) == owner.name
-    if kind == KUBEADM:
+    if rules(kind.group, kind.kind).control_plane:
         return lambda body: CONTROL_PLANE in labels(body)
     if kind in (CLUSTER, CLUSTER_CLASS):
         return lambda _: True

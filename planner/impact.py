@@ -20,7 +20,7 @@ from providers.capi import CLUSTER, CLUSTER_CLASS, is_control_plane
 from providers.holds import holds, noted
 from providers.kube.answers import ApiError
 from providers.readiness import held_back
-from providers.registry import impact, rules
+from providers.registry import impact, rules, uncounted
 from providers.selected import set_off
 from state.live import Present
 from state.resource import JsonObject, ResourceId
@@ -64,6 +64,10 @@ def impact_of(
     id_: ResourceId, unit: str, live: Present | None, after: JsonObject | None, around: Surroundings
 ) -> Impact | None:
     """The machines that becoming `after` touches; None for kinds that own none."""
+    kind_rules = rules(id_.group, id_.kind)
+    uncountable = kind_rules.provider_defined and not kind_rules.machines
+    if uncountable and after is not None and live is not None:
+        return uncounted(id_.group_kind, live.body, after)
     if after is None or not owns_machines(id_):
         return None
     if id_.group_kind == CLUSTER:

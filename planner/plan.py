@@ -11,7 +11,18 @@ from pathlib import Path
 
 import msgspec
 
-from planner import classes, digests, edges, held, named, policy, rights, stages
+from planner import (
+    classes,
+    deadlines,
+    digests,
+    edges,
+    held,
+    named,
+    policy,
+    provided,
+    rights,
+    stages,
+)
 from planner.basis import basis_of, empty_input, incomplete, loading_findings
 from planner.changes import (
     Confidence,
@@ -354,6 +365,7 @@ class _Planning:
             providers=self.inputs.loaded.providers,
             provider_of=rendered.provider_of,
             owners=owners,
+            deadlines=deadlines.of_plan(physical, self.live.objects, self.out.planned),
             class_flips=flips,
             class_users=self._class_users(),
         )
@@ -401,6 +413,7 @@ class _Planning:
         findings = (
             *rendered.findings,
             *loading_findings(self.inputs.loaded),
+            *provided.warnings(rendered.resources),
             *self.out.findings,
             *rights.no_dry_run(self.dry_run.forbidden),
             *rights.unidentified(basis.clusters),

@@ -13,8 +13,9 @@ import msgspec
 from planner.changes import Finding
 from planner.load import LoadedDocument
 from providers import builtin
-from providers.builtin import Served
+from providers.builtin import Served, plural_of
 from providers.management import CRD
+from providers.registry import provided
 from state.resource import GroupKind, JsonObject, Resource, ResourceId, canonical, split_api_version
 
 
@@ -86,7 +87,8 @@ def render(documents: Iterable[LoadedDocument], scopes: Scopes) -> Rendered:
 def _resource(document: LoadedDocument, scopes: Scopes, findings: list[Finding]) -> Resource | None:
     group, _ = split_api_version(document.version)
     cluster = cluster_key(document)
-    served = scopes.get(cluster, GroupKind(group, document.kind))
+    kind = GroupKind(group, document.kind)
+    served = scopes.get(cluster, kind) or _of_table(kind)
     namespace = document.namespace
     body = document.body
     if served is None and not namespace:
@@ -121,6 +123,12 @@ def _resource(document: LoadedDocument, scopes: Scopes, findings: list[Finding])
         origin=document.origin,
         secrets=document.secrets,
     )
+
+
+def _of_table(kind: GroupKind) -> Served | None:
+    """As the provider of the kind serves it, where it is not installed yet."""
+    known = provided(kind.group, kind.kind)
+    return Served(plural_of(kind.kind), known[1].namespaced) if known else None
 
 
 def _with_namespace(body: bytes, namespace: str) -> bytes:

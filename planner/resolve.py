@@ -165,15 +165,27 @@ class Resolver:
             logical=id_, physical=self._free(id_, hashed, full), predecessor=_other(current, hashed)
         )
 
-    def _referenced_now(self, id_: ResourceId) -> list[str]:
-        """Names that the live users refer to at the very fields that name this template."""
+    def _referenced_now(self, id_: ResourceId, above: tuple[ResourceId, ...] = ()) -> list[str]:
+        """Names that the live users refer to at the very fields that name this template.
+
+        A user that is a template itself is looked at in the generation that *its* users refer to:
+        what it becomes is not live yet.
+        """
+        if id_ in above:
+            return []  # a cycle of references
         names = []
         for user, reference in self._users.get(id_, ()):
-            live = self._look(self._physical_id(user))
-            if isinstance(live, Present):
+            found_in = [self._look(self._physical_id(user))]
+            if is_template(user):
+                older = self._referenced_now(user, (*above, id_))
+                found_in += [self._look(named(user, name)) for name in older]
+            for live in found_in:
+                if not isinstance(live, Present):
+                    continue
                 found = value_at(live.body, reference.path)
-                if isinstance(found, str):
-                    names.append(found)
+                suffix = reference.rule.suffix
+                if isinstance(found, str) and found.endswith(suffix):
+                    names.append(found.removesuffix(suffix))
         return list(dict.fromkeys(names))
 
     def _physical_id(self, id_: ResourceId) -> ResourceId:
@@ -244,7 +256,7 @@ def rename(body: JsonObject, id_: ResourceId, names: Mapping[ResourceId, Naming]
     for reference in list(references(body, id_, rules(id_.group, id_.kind))):
         naming = names.get(reference.target)
         if naming is not None:
-            set_at(body, reference.path, naming.physical)
+            set_at(body, reference.path, naming.physical + reference.rule.suffix)
             used.append(naming)
     return used
 

@@ -213,6 +213,8 @@ class Schedule:
 
     def _complete(self, action: ActionId) -> list[Instruction]:
         self.done.add(action)
+        if action.step:  # what its object had reached before says nothing of it now
+            self._settled = {w for w in self._settled if w[0] != action.resource}
         return self._release(action)
 
     def _release(self, node: Node) -> list[Instruction]:

@@ -41,12 +41,15 @@ def direct_unit(id_: ResourceId, body: JsonObject) -> str:
     """The unit that an object names by itself, or `""`."""
     if is_workload(id_.cluster):
         return id_.cluster + ADDONS
-    if rules(id_.group, id_.kind).always_shared:
+    kind_rules = rules(id_.group, id_.kind)
+    if kind_rules.always_shared:
         return id_.cluster
     if id_.group_kind == CLUSTER:
         return cluster_unit(id_.cluster, id_.namespace, id_.name)
     metadata = body.get("metadata") or {}
-    name = (metadata.get("labels") or {}).get(CLUSTER_NAME) or value(body, "spec.clusterName")
+    name = (metadata.get("labels") or {}).get(CLUSTER_NAME)
+    if not name and not kind_rules.named_elsewhere:
+        name = value(body, "spec.clusterName")
     if not name:
         name = next(
             (o["name"] for o in metadata.get("ownerReferences") or () if o["kind"] == "Cluster"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from planner.load import Loaded
+from planner.provided import against_tables
 from planner.render import Scopes, declared_kinds, render
 from planner.rules.forms import of_cluster_api
 from planner.rules.offline import check, concerned, core_of, declared_managers, whole
@@ -40,6 +41,9 @@ def all_findings(loaded: Loaded, line_of: LineOf) -> list[Finding]:
         found += _against_schema(resource, schemas_, line_of, said)
         found += _dangling(resource, known, line_of)
     found += _by_rules(loaded, rendered.resources, line_of, said)
+    for noted in against_tables(rendered.resources, schemas_):
+        at = str(noted.resource.origin)
+        found.append(_finding(noted.severity, noted.code, noted.summary, at, noted.hint))
     return sorted(found, key=lambda f: (f.path, f.line, f.code, f.summary))
 
 

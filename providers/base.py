@@ -94,6 +94,20 @@ class Readiness(msgspec.Struct, frozen=True, gc=False):
     """Somebody has to look: waiting alone will hardly help."""
 
 
+class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A kind that a reference may lead to, where the reference alone does not tell everything."""
+
+    kind: str
+    group: str = ""
+    said: str = ""
+    """What the reference's `kind` or `type` says for it; `""`: the kind."""
+    namespaced: bool = True
+    namespace: str = ""
+    """Where it lies, if neither in the referrer's namespace nor in one that the reference names."""
+    keys: tuple[str, ...] = ()
+    """Keys that a Secret must have to be of use."""
+
+
 class RefRule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a kind names another object.
 
@@ -112,6 +126,10 @@ class RefRule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     lifeline: bool = True
     reverse: bool = False
     """The target is created after the referrer: leaves first, `Cluster` last."""
+    targets: tuple[Target, ...] = ()
+    """The kinds it may lead to, the usual one first; any other is passed over."""
+    suffix: str = ""
+    """The text is the target's name and this: the name of something that a controller derives."""
 
 
 class Reference(msgspec.Struct, frozen=True, gc=False):
@@ -127,7 +145,13 @@ class KindRules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     references: tuple[RefRule, ...] = ()
     immutable: tuple[str, ...] = ()
-    """Fields whose change the server refuses."""
+    """Fields whose change the server refuses; setting one for the first time is no change."""
+    mutable: tuple[str, ...] = ()
+    """Exceptions below `immutable`."""
+    written: tuple[str, ...] = ()
+    """Fields that its controllers write: left to them without a word, never taken away."""
+    provider_defined: tuple[str, ...] = ()
+    """Fields whose change replaces machines or servers in a way that only its provider knows."""
     replaceable: bool = False
     """Delete and create under the same name is acceptable when an immutable field changes."""
     template: bool = False
@@ -145,6 +169,10 @@ class KindRules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What `apply` waits for at the end; `None`: nothing after the write."""
     machines: bool = False
     """Owns machines: its impact is computed and counted."""
+    named_elsewhere: bool = False
+    """Its `spec.clusterName` is a name at the cloud, and says nothing of a Cluster."""
+    control_plane: bool = False
+    """Kubernetes of its cluster is upgraded by its `spec.version`, before that of the workers."""
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -174,6 +202,8 @@ def references(body: JsonObject, referrer: ResourceId, rules: KindRules) -> Iter
 def _reference(
     found: Any, path: FieldPath, referrer: ResourceId, rule: RefRule
 ) -> Reference | None:
+    if rule.targets:
+        return _targeted(found, path, referrer, rule)
     group, kind, namespace = rule.group, rule.kind, referrer.namespace
     name: Any = found
     if rule.name:
@@ -188,7 +218,31 @@ def _reference(
             namespace = found.get("namespace") or namespace
     if not all(isinstance(text, str) for text in (name, kind, namespace)) or not name or not kind:
         return None
+    if rule.suffix:
+        if not name.endswith(rule.suffix):
+            return None
+        name = name.removesuffix(rule.suffix)
     return Reference(path, ResourceId(referrer.cluster, group, kind, namespace, name), rule)
+
+
+def _targeted(found: Any, path: FieldPath, referrer: ResourceId, rule: RefRule) -> Reference | None:
+    """A reference whose kind decides its group and scope, as identities and credentials do."""
+    name, said, namespace = found, "", ""
+    if rule.name:
+        if not isinstance(found, dict):
+            return None
+        name, path = found.get(rule.name), (*path, f"f:{rule.name}")
+        said = str(found.get("kind") or found.get("type") or "")
+        namespace = "" if rule.same_namespace else str(found.get("namespace") or "")
+    usual = rule.targets[0]
+    target = next((t for t in rule.targets if said == (t.said or t.kind)), None)
+    if target is None:
+        target = usual if not said else None
+    if target is None or not isinstance(name, str) or not name:
+        return None
+    home = (namespace or target.namespace or referrer.namespace) if target.namespaced else ""
+    id_ = ResourceId(referrer.cluster, target.group, target.kind, home, name)
+    return Reference(path, id_, rule)
 
 
 def _group_of(reference: JsonObject, default: str) -> str:

@@ -237,7 +237,12 @@ def _owner_impact(
     live = len(machines)
     if after is None:
         return Impact(
-            effect=Effect.DESTROYS, owner=name, destroyed=live, live=live, because="left out"
+            effect=Effect.DESTROYS,
+            owner=name,
+            destroyed=live,
+            live=live,
+            peak=live,
+            because="left out",
         )
     replicas = live if after.replicas is None else after.replicas
     if before is None:

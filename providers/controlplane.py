@@ -34,6 +34,7 @@ KINDS: dict[GroupKind, KindRules] = {
         cascaded=True,
         protected=True,
         machines=True,
+        control_plane=True,
         ready=ROLLED_OUT,
         defaults=(
             ("spec.replicas", 1),

@@ -294,6 +294,28 @@ def _initialized(body: JsonObject, relatives: Relatives) -> Readiness:
     return deepest_of(wait_for(body, ("ControlPlaneInitialized", "True")), relatives)
 
 
+def _plane_ready(body: JsonObject, _: Relatives) -> Readiness:
+    """A control plane of another provider: initialized by its contract, and at its version.
+
+    Only minor versions are compared: who is asked for 1.33 runs a patch release of it.
+    """
+    started = (
+        value(body, "status.initialization.controlPlaneInitialized") is True
+        or value(body, "status.initialized") is True
+        or (value(body, "status.ready") is True and value(body, "status.initialized") is None)
+    )
+    if not started:
+        return Readiness(Health.WAITING, "Initialized", "the control plane is being made")
+    wanted, runs = value(body, "spec.version"), value(body, "status.version")
+    if wanted and runs and _minor(wanted) != _minor(runs):
+        return Readiness(Health.WAITING, "Version", f"runs {runs}, wanted {wanted}")
+    return REACHED
+
+
+def _minor(version: str) -> list[str]:
+    return str(version).removeprefix("v").split(".")[:2]
+
+
 def _provisioned(body: JsonObject, relatives: Relatives) -> Readiness:
     return _provided(body, relatives, "Provisioned", "infrastructure is being provisioned")
 
@@ -379,6 +401,7 @@ _PREDICATES: dict[str, Callable[[JsonObject, Relatives], Readiness]] = {
     "available": _available,
     "class-followed": _followed,
     "control-plane-initialized": _initialized,
+    "control-plane-ready": _plane_ready,
     "infrastructure-provisioned": _provisioned,
     "rolled-out": _rolled_out,
     "healthy": _remediating,

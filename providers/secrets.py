@@ -34,6 +34,7 @@ _KUBEADM = (
     ("f:joinConfiguration", "f:discovery", "f:file", "f:kubeConfig", "f:user", "f:token"),
     ("f:ignition", "f:containerLinuxConfig", "f:additionalConfig"),
 )
+_USERS = (("f:files", "i:*", "f:content"), ("f:users", "i:*", "f:passwd"))
 _FILES = (("f:files", "i:*", "f:content"),)
 _SPEC: FieldPath = ("f:spec",)
 _TEMPLATE: FieldPath = ("f:spec", "f:template", "f:spec")
@@ -51,6 +52,10 @@ SENSITIVE: dict[tuple[str, str], Patterns] = {
     (_CONTROL_PLANE, "KubeadmControlPlaneTemplate"): _below(
         (*_TEMPLATE, "f:kubeadmConfigSpec"), _KUBEADM
     ),
+    (_BOOTSTRAP, "EKSConfig"): _below(_SPEC, _USERS),
+    (_BOOTSTRAP, "EKSConfigTemplate"): _below(_TEMPLATE, _USERS),
+    (_BOOTSTRAP, "NodeadmConfig"): _below(_SPEC, _USERS),
+    (_BOOTSTRAP, "NodeadmConfigTemplate"): _below(_TEMPLATE, _USERS),
     (_BOOTSTRAP, "RKE2Config"): _below(_SPEC, _FILES),
     (_BOOTSTRAP, "RKE2ConfigTemplate"): _below(_TEMPLATE, _FILES),
     (_CONTROL_PLANE, "RKE2ControlPlane"): _below(_SPEC, _FILES),

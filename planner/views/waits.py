@@ -19,6 +19,7 @@ _WORDS = {
     "absent": "gone",
     "exists": "there",
     "rolled-out": "rolled out",
+    "control-plane-ready": "ready",
     "control-plane-initialized": "control plane initialized",
     "infrastructure-provisioned": "infrastructure provisioned",
 }
@@ -137,7 +138,10 @@ def noun(id_: ResourceId) -> str:
     known = _NOUNS.get(id_.group_kind)
     if known:
         return known
-    return "template" if rules(id_.group, id_.kind).template else clean(id_.kind)
+    known_rules = rules(id_.group, id_.kind)
+    if known_rules.control_plane:
+        return "control plane"
+    return "template" if known_rules.template else clean(id_.kind)
 
 
 def _last(change: Change) -> str:

@@ -18,7 +18,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +96,14 @@ def definitions(ports: Mapping[str, int] | None = None, ca: str = "") -> Iterato
 
 
 def install(server: Transport, ports: Mapping[str, int] | None = None, ca: str = "") -> None:
-    """Apply the CRDs and wait until each is served."""
+    """Apply Cluster API's CRDs and wait until each is served."""
+    put(server, definitions(ports, ca))
+
+
+def put(server: Transport, crds: Iterable[dict[str, Any]]) -> None:
+    """Apply CRDs and wait until each is served."""
     paths = []
-    for body in definitions(ports, ca):
+    for body in crds:
         name = body["metadata"]["name"]
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
         _apply(server, path, body)

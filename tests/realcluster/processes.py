@@ -61,9 +61,9 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, out + err
 
 
-def until(what: Callable[[], Any], why: str = "waited in vain") -> Any:
-    """The first truthy answer within 30 s."""
-    end = time.monotonic() + 30
+def until(what: Callable[[], Any], why: str = "waited in vain", seconds: float = 30) -> Any:
+    """The first truthy answer within `seconds`."""
+    end = time.monotonic() + seconds
     while True:
         found = what()
         if found:

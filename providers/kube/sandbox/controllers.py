@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from providers.descriptor import Role
 from providers.kube.sandbox import (
     controllers_bootstrap,
     controllers_classes,
@@ -17,15 +18,16 @@ from providers.kube.sandbox import (
     controllers_infrastructure,
     controllers_machines,
     controllers_machinesets,
+    controllers_managed,
     controllers_others,
 )
 from providers.kube.sandbox.controllers_builtin import WORKLOADS
+from providers.kube.sandbox.controllers_contracts import role_of
 from providers.kube.sandbox.controllers_objects import (
     ADDONS,
     BOOTSTRAP,
     CONTROL_PLANE,
     CORE,
-    INFRASTRUCTURE,
 )
 from providers.kube.sandbox.world import Reconciler
 
@@ -44,21 +46,23 @@ _NAMED: Mapping[tuple[str, str], Reconciler] = {
     **dict.fromkeys(controllers_classes.TEMPLATES, controllers_classes.reconcile_template),
 }
 
-_BY_ENDING: Mapping[str, Reconciler] = {
-    "Cluster": controllers_infrastructure.reconcile_cluster,
-    "Machine": controllers_infrastructure.reconcile_machine,
-    "Template": controllers_classes.reconcile_template,
+_BY_ROLE: Mapping[Role | None, Reconciler] = {
+    Role.CLUSTER: controllers_infrastructure.reconcile_cluster,
+    Role.MACHINE: controllers_infrastructure.reconcile_machine,
+    Role.POOL: controllers_infrastructure.reconcile_pool,
+    Role.CONTROL_PLANE: controllers_managed.reconcile,
+    Role.TEMPLATE: controllers_classes.reconcile_template,
 }
-"""Kinds of the infrastructure group: every provider's, by the contract."""
+"""Kinds of every infrastructure provider, by its table or the contract's names."""
 
 
 class _Reconcilers(Mapping[tuple[str, str], Reconciler]):
-    """The named kinds, and whatever infrastructure kind there is."""
+    """The named kinds, and whatever kind of an infrastructure provider there is."""
 
     def __getitem__(self, kind: tuple[str, str]) -> Reconciler:
         found = _NAMED.get(kind)
-        if found is None and kind[0] == INFRASTRUCTURE:
-            found = next((r for end, r in _BY_ENDING.items() if kind[1].endswith(end)), None)
+        if found is None:
+            found = _BY_ROLE.get(role_of(*kind))
         if found is None:
             raise KeyError(kind)
         return found

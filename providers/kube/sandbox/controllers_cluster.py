@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from providers.kube.sandbox.controllers_contracts import ready, started
 from providers.kube.sandbox.controllers_objects import (
     ADDONS,
     CLUSTER_NAME,
@@ -92,7 +93,7 @@ def _advance(cluster: Subject) -> None:
     reached = cluster.status.setdefault("initialization", {})
     stuck = cluster.world.stuck(cluster.key)
     _infrastructure(cluster, infrastructure)
-    if initialized(control_plane, "controlPlaneInitialized") and not stuck:
+    if started(control_plane) and not stuck:
         reached["controlPlaneInitialized"] = True
     up = bool(reached.get("controlPlaneInitialized"))
     waiting = "Control plane not yet initialized"
@@ -131,7 +132,7 @@ def _infrastructure(cluster: Subject, found: JsonObject | None) -> None:
     if ref and found is None:
         cluster.state(_READY, False, f"{ref['kind']} does not exist", "DoesNotExist")
         return
-    done = found is None or initialized(found, "provisioned") or _old_ready(found)
+    done = found is None or ready(found)
     if done:
         cluster.status["initialization"]["infrastructureProvisioned"] = True
     endpoint = ((found or {}).get("spec") or {}).get("controlPlaneEndpoint") or {}
@@ -140,16 +141,11 @@ def _infrastructure(cluster: Subject, found: JsonObject | None) -> None:
     cluster.state(_READY, done, "" if done else f"{(ref or {}).get('kind')} is being provisioned")
 
 
-def _old_ready(found: JsonObject) -> bool:
-    """Contract v1beta1."""
-    return bool((found.get("status") or {}).get("ready"))
-
-
 def _parts(cluster: Subject, control_plane: JsonObject | None, pools: list[JsonObject]) -> None:
     """Counters and conditions that sum up the control plane and the workers."""
     ref = cluster.spec.get("controlPlaneRef")
     everything = [*([control_plane] if control_plane else []), *pools]
-    if control_plane:
+    if control_plane and "replicas" in control_plane["spec"]:
         cluster.status["controlPlane"] = _counted([control_plane])
     cluster.status["workers"] = _counted(pools)
     missing = f"{ref['kind']} does not exist" if ref and control_plane is None else ""

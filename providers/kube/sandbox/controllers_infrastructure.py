@@ -1,15 +1,15 @@
-"""Infrastructure providers: any `*Cluster` and `*Machine` of the infrastructure group.
+"""Infrastructure providers: clusters, machines and pools of every provider, by its contract.
 
-Contract v1beta2 (`status.initialization.provisioned`) and v1beta1 (`status.ready`) at once;
-shapes as in the recorded DevCluster and DevMachine.
+Contract v1beta2 says `status.initialization.provisioned`, v1beta1 `status.ready`; shapes as in the
+recorded DevCluster and DevMachine.
 """
 
 from __future__ import annotations
 
+from providers.kube.sandbox.controllers_contracts import ready, report_ready
 from providers.kube.sandbox.controllers_objects import (
     CORE,
     cluster_of,
-    initialized,
     owned_by,
     pause,
 )
@@ -51,7 +51,7 @@ def _provision_cluster(subject: Subject) -> None:
 
 def _done(subject: Subject, seconds: float) -> bool:
     """Provisioned; a stuck one never is."""
-    if initialized(subject.value, "provisioned"):
+    if ready(subject.value):
         return True
     stuck = subject.world.stuck(subject.key)
     if stuck:
@@ -61,7 +61,8 @@ def _done(subject: Subject, seconds: float) -> bool:
     if not subject.waited("provision", seconds):
         return False
     subject.stop("provision")
-    subject.status.update(initialization={"provisioned": True}, ready=True)
+    _ = subject.status  # made if it has none
+    report_ready(subject.value)
     subject.state("Ready", True)
     return True
 
@@ -87,4 +88,19 @@ def reconcile_machine(world: World, key: Key) -> None:
                 subject.spec["providerID"] = f"in-memory://{subject.name}"
         elif not bootstrapped:
             subject.state("Ready", False, "", "WaitingForBootstrapData")
+    subject.save()
+
+
+def reconcile_pool(world: World, key: Key) -> None:
+    """Provision a pool that a Cluster owns; its machines are not looked at."""
+    subject = load(world, key, MANAGER)
+    if subject is None:
+        return
+    cluster = cluster_of(world, subject.value)
+    if subject.deleting:
+        _remove(subject)
+    elif cluster is not None:
+        subject.hold(_finalizer(subject))
+        if not pause(subject, cluster):
+            _done(subject, TIMINGS.machine)
     subject.save()

@@ -52,6 +52,11 @@ def ensure_secrets(world: World, cluster: JsonObject, control_plane: JsonObject)
             "tls.key": _pem("EC PRIVATE KEY", namespace, name, which, "key"),
         }
         _ensure_secret(world, cluster, control_plane, which, pair)
+    ensure_kubeconfig(world, cluster, control_plane)
+
+
+def ensure_kubeconfig(world: World, cluster: JsonObject, control_plane: JsonObject) -> None:
+    """`<cluster>-kubeconfig`; one that users made stays."""
     kubeconfig = {"value": canonical(kubeconfig_of(cluster)).decode() + "\n"}
     _ensure_secret(world, cluster, control_plane, "kubeconfig", kubeconfig)
 

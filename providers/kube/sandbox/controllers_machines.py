@@ -6,6 +6,7 @@ owners as in the recorded fixture `capi-plain-converged.yaml`.
 
 from __future__ import annotations
 
+from providers.kube.sandbox.controllers_contracts import ready
 from providers.kube.sandbox.controllers_kubeconfig import workload_of
 from providers.kube.sandbox.controllers_making import FINALIZER
 from providers.kube.sandbox.controllers_objects import (
@@ -58,9 +59,7 @@ def _advance(machine: Subject, cluster: JsonObject) -> None:
     if initialized(config, "dataSecretCreated") and config and not bootstrap.get("dataSecretName"):
         bootstrap["dataSecretName"] = config["status"]["dataSecretName"]
     infra = follow(machine.world, machine.spec.get("infrastructureRef"), machine.namespace)
-    provisioned = initialized(infra, "provisioned") or bool(
-        ((infra or {}).get("status") or {}).get("ready")
-    )
+    provisioned = ready(infra)
     if provisioned and infra:
         machine.spec["providerID"] = infra["spec"].get("providerID", "")
     elif bootstrap.get("dataSecretName") and infra:
@@ -87,14 +86,14 @@ def _conditions(machine: Subject, cluster: JsonObject) -> None:
     reason = "" if up else stuck or "WaitingForNode"
     machine.state("NodeHealthy", up, "" if up else "Node is not healthy yet", reason)
     machine.state("NodeReady", up, "", reason)
-    ready = bootstrapped and provisioned and up
+    well = bootstrapped and provisioned and up
     failing = [k for k in _NEEDED if not holds(machine.value, k)]
-    machine.state("Ready", ready, "\n".join(f"* {kind}: not yet" for kind in failing))
-    machine.state("Available", ready)
+    machine.state("Ready", well, "\n".join(f"* {kind}: not yet" for kind in failing))
+    machine.state("Available", well)
     if not any(c["type"] == "UpToDate" for c in machine.status["conditions"]):
         machine.state("UpToDate", True)
     machine.calm("Updating", "Deleting")
-    machine.status["phase"] = "Running" if ready else _phase(bootstrapped, provisioned)
+    machine.status["phase"] = "Running" if well else _phase(bootstrapped, provisioned)
     machine.status["observedGeneration"] = machine.metadata["generation"]
 
 

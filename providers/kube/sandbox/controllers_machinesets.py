@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from providers.kube.sandbox.controllers_contracts import started
 from providers.kube.sandbox.controllers_making import Plan, make
 from providers.kube.sandbox.controllers_objects import (
     CLUSTER_NAME,
@@ -17,7 +18,6 @@ from providers.kube.sandbox.controllers_objects import (
     cluster_of,
     follow,
     holds,
-    initialized,
     key_of,
     minor,
     pause,
@@ -129,7 +129,7 @@ def preflight(world: World, machine_set: JsonObject, cluster: JsonObject) -> str
         return ""
     control_plane = follow(world, ref, cluster["metadata"]["namespace"])
     named = f"{ref['kind']} {cluster['metadata']['namespace']}/{ref['name']}"
-    if not initialized(control_plane, "controlPlaneInitialized") or control_plane is None:
+    if not started(control_plane) or control_plane is None:
         return f'{named} is provisioning ("ControlPlaneIsStable" preflight check failed)'
     wanted = control_plane["spec"].get("version", "")
     running = (control_plane.get("status") or {}).get("version") or wanted

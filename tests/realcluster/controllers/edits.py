@@ -99,7 +99,10 @@ def scaled_by_hand(name: str, replicas: int) -> Any:
     def live(lab: Any, namespace: str) -> None:
         path = f"/apis/cluster.x-k8s.io/v1beta2/namespaces/{namespace}/machinedeployments/{name}"
         lab.patch(path, {"spec": {"replicas": replicas}}, manager="kubectl-edit")
-        until(lambda: (lab.get(path) or {})["status"].get("availableReplicas") == replicas)
+        until(
+            lambda: (lab.get(path) or {})["status"].get("availableReplicas") == replicas,
+            seconds=180,
+        )
 
     return live
 
