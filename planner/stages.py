@@ -56,7 +56,7 @@ def skips(before: JsonObject, after: JsonObject) -> str:
 
 
 def _between(item: Planned, body_of: Body) -> tuple[str, ...]:
-    """The versions to pass through; none for a change that is one step."""
+    """The version to pass through; none for one step, and for more than V2 allows in one plan."""
     change = item.change
     if change.id.group_kind not in (KUBEADM, CLUSTER) or item.live is None or item.after is None:
         return ()
@@ -67,7 +67,7 @@ def _between(item: Planned, body_of: Body) -> tuple[str, ...]:
     if before is None or after is None or before.major != after.major:
         return ()
     missing = range(before.minor + 1, after.minor)
-    if not missing or _class_steps_itself(item, body_of):
+    if len(missing) != 1 or _class_steps_itself(item, body_of):
         return ()
     told = _named(item)
     return tuple(told.get(minor, f"v{after.major}.{minor}.0") for minor in missing)

@@ -286,7 +286,7 @@ def deepest_of(state: Readiness, relatives: Relatives) -> Readiness:
 def _initialized(body: JsonObject, relatives: Relatives) -> Readiness:
     """Of a Cluster by its own fields, of a control plane by its contract."""
     if contract.role_of(_kind(body)) is contract.Role.CONTROL_PLANE:
-        return _provided(body, relatives, "Initialized", "the control plane is not initialized yet")
+        return _provided(body, relatives, "Initialized", _NOT_INITIALIZED)
     if value(body, "status.initialization.controlPlaneInitialized") is True:
         return REACHED
     if value(body, "status.controlPlaneReady") is True:
@@ -294,18 +294,19 @@ def _initialized(body: JsonObject, relatives: Relatives) -> Readiness:
     return deepest_of(wait_for(body, ("ControlPlaneInitialized", "True")), relatives)
 
 
-def _plane_ready(body: JsonObject, _: Relatives) -> Readiness:
+def _plane_ready(body: JsonObject, relatives: Relatives) -> Readiness:
     """A control plane of another provider: initialized by its contract, and at its version.
 
     Only minor versions are compared: who is asked for 1.33 runs a patch release of it.
     """
-    started = (
-        value(body, "status.initialization.controlPlaneInitialized") is True
-        or value(body, "status.initialized") is True
-        or (value(body, "status.ready") is True and value(body, "status.initialized") is None)
-    )
-    if not started:
-        return Readiness(Health.WAITING, "Initialized", "the control plane is being made")
+    # Managed control planes of contract v1beta1 need not have `initialized`.
+    ready = value(body, "status.ready") is True and value(body, "status.initialized") is None
+    if not ready or relatives.contract == contract.V1BETA2:
+        state = _provided(
+            body, relatives, "Initialized", _NOT_INITIALIZED, contract.Role.CONTROL_PLANE
+        )
+        if state.health is not Health.REACHED:
+            return state
     wanted, runs = value(body, "spec.version"), value(body, "status.version")
     if wanted and runs and _minor(wanted) != _minor(runs):
         return Readiness(Health.WAITING, "Version", f"runs {runs}, wanted {wanted}")
@@ -326,9 +327,18 @@ _NEGATIVE = frozenset(
 """Conditions that are False where all is well."""
 
 
-def _provided(body: JsonObject, relatives: Relatives, name: str, waiting: str) -> Readiness:
+_NOT_INITIALIZED = "the control plane is not initialized yet"
+
+
+def _provided(
+    body: JsonObject,
+    relatives: Relatives,
+    name: str,
+    waiting: str,
+    role: contract.Role | None = None,
+) -> Readiness:
     """A provider's object by the field of its contract, explained by its own conditions."""
-    role = contract.role_of(_kind(body)) or contract.Role.INFRA_CLUSTER
+    role = role or contract.role_of(_kind(body)) or contract.Role.INFRA_CLUSTER
     if contract.done(role, body, relatives.contract):
         return REACHED
     failing = first_failing(body, ("Ready", *(k for k in conditions(body) if k not in _NEGATIVE)))

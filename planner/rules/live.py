@@ -49,11 +49,12 @@ def changes(
     if id_.group_kind == CLUSTER and UNSAFE_VERSION in _annotations(last):
         return
     chained = id_.group_kind == CLUSTER and _plans_upgrades(cluster_class)
+    too_far = list(_whole_way(id_, live, last, chained=chained))
     for before, after in itertools.pairwise(states):
-        yield from _step(id_, before, after, chained=chained)
+        yield from () if too_far else _step(id_, before, after, chained=chained)
         if id_.group_kind == KUBEADM and (why := coredns_step(before, after)):
             yield _problem("V9", id_, "spec.kubeadmConfigSpec.clusterConfiguration.dns", why)
-    yield from _whole_way(id_, live, last, chained=chained)
+    yield from too_far
     yield from _busy(id_, live, states[1])
 
 

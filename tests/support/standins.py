@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from providers import bootstrap, controlplane
 from providers.builtin import plural_of
 from providers.registry import provided
 from state.resource import GroupKind
@@ -75,6 +76,8 @@ def _crd(kind: GroupKind) -> str:
         version, namespaced = (facts.versions or provider.versions)[-1], facts.namespaced
         if provider.contract != "none":
             labels = f"  labels: {{cluster.x-k8s.io/{provider.contract}: {version}}}\n"
+    elif kind.group in (bootstrap.GROUP, controlplane.GROUP):
+        labels = f"  labels: {{cluster.x-k8s.io/v1beta2: {version}}}\n"
     return _TEXT.format(
         plural=plural_of(kind.kind),
         group=kind.group,

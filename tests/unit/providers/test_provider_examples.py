@@ -109,7 +109,8 @@ def test_the_stand_ins_are_what_the_tables_say(fleet: str) -> None:
 
 
 def test_validate_has_nothing_against_the_examples_but_their_age() -> None:
-    found = all_findings(Workspace(EXAMPLES / "multi-provider").loaded)
+    workspace = Workspace(EXAMPLES / "multi-provider")
+    found = all_findings(workspace.loaded, workspace.line_of)
     assert sorted({(f.severity, f.code) for f in found}) == [("warning", "legacy")]
     assert sorted(f.path for f in found) == [
         "clusters/byoh.yaml",

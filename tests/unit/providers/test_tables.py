@@ -351,7 +351,8 @@ spec: {projectID: p, vipManager: CPEM}
 def test_validate_asks_the_tables_where_the_repository_has_no_crd(tmp_path: Path) -> None:
     for name, text in MANIFESTS.items():
         (tmp_path / name).write_text(text)
-    found = all_findings(Workspace(tmp_path).loaded)
+    workspace = Workspace(tmp_path)
+    found = all_findings(workspace.loaded, workspace.line_of)
     assert [(f.severity, f.code, f"{f.path}:{f.line}") for f in found] == [
         ("error", "schema", "a.yaml:1"),
         ("error", "credential", "b.yaml:1"),

@@ -50,7 +50,7 @@ CHAINED = {"spec": {"kubernetesVersions": ["v1.34.0", "v1.35.0", "v1.36.0", "v1.
         (("v1.35.0", "v1.37.0"), ["V2"]),
         (("v1.35.0", "v1.36.0", "v1.37.0"), []),
         (("v1.35.0", "v1.36.0", "v1.37.0", "v1.38.0"), ["V2"]),
-        (("v1.35.0", "v1.38.0"), ["V2", "V2"]),
+        (("v1.35.0", "v1.38.0"), ["V2"]),
     ],
 )
 @pytest.mark.parametrize("id_", [PLANE, TOPOLOGY], ids=["control plane", "topology"])
