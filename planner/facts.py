@@ -25,6 +25,7 @@ from providers.capi import (
     MACHINE_DEPLOYMENT,
     MACHINE_POOL,
     MACHINE_SET,
+    is_control_plane,
 )
 from providers.controlplane import KUBEADM
 from providers.kube.answers import ApiError
@@ -45,6 +46,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     machine_sets: tuple[JsonObject, ...] = ()
     machines: tuple[JsonObject, ...] = ()
     infra_machines: tuple[JsonObject, ...] = ()
+    configs: tuple[JsonObject, ...] = ()
     unreadable: str = ""
 
 
@@ -79,6 +81,7 @@ class FactReader:
             machine_sets=tuple(m for m in around.machine_sets if mine(m)),
             machines=tuple(m for m in around.machines if mine(m)),
             infra_machines=around.infra_machines,
+            configs=around.configs,
             now=self._now(),
         )
 
@@ -161,23 +164,26 @@ class FactReader:
         try:
             selector = f"{CLUSTER_NAME}={cluster.name}"
             machines = self._list(client, cluster.namespace, GROUP, "Machine", selector=selector)
-            kinds = sorted(
-                {
-                    (_group(ref), str(ref.get("kind")))
-                    for m in machines
-                    if (ref := value(m, "spec.infrastructureRef"))
-                }
+            planes = [m for m in machines if is_control_plane(m)]
+            infra, configs = (
+                tuple(
+                    m
+                    for group, kind in _kinds_at(owners, path)
+                    for m in self._list(client, cluster.namespace, group, kind, selector=selector)
+                )
+                for owners, path in (
+                    (machines, "spec.infrastructureRef"),
+                    (planes, "spec.bootstrap.configRef"),
+                )
             )
-            infra = [
-                m
-                for group, kind in kinds
-                for m in self._list(client, cluster.namespace, group, kind, selector=selector)
-            ]
             sets = self._list(client, cluster.namespace, GROUP, "MachineSet", selector=selector)
         except ApiError as error:
             return Around(unreadable=f"machines could not be read: {error.brief}")
         return Around(
-            machine_sets=tuple(sets), machines=tuple(machines), infra_machines=tuple(infra)
+            machine_sets=tuple(sets),
+            machines=tuple(machines),
+            infra_machines=infra,
+            configs=configs,
         )
 
     def _list(
@@ -211,6 +217,12 @@ def _in_use(body: JsonObject) -> bool:
     if body.get("kind") != MACHINE_SET.kind:
         return True
     return bool(value(body, "spec.replicas", 0) or value(body, "status.replicas", 0))
+
+
+def _kinds_at(machines: Iterable[JsonObject], path: str) -> list[tuple[str, str]]:
+    """(group, kind) that the machines refer to at `path`."""
+    found = (value(m, path) for m in machines)
+    return sorted({(_group(ref), str(ref.get("kind"))) for ref in found if ref})
 
 
 def _group(reference: JsonObject) -> str:

@@ -181,6 +181,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     machine_sets: tuple[JsonObject, ...] = ()
     machines: tuple[JsonObject, ...] = ()
     infra_machines: tuple[JsonObject, ...] = ()
+    configs: tuple[JsonObject, ...] = ()
+    """Bootstrap configurations of control-plane machines."""
     now: float = 0.0
     """The time of the read, in seconds since 1970."""
     unreadable: str = ""

@@ -24,7 +24,7 @@ from providers.capi import (
     victims_rule,
 )
 from providers.classpatches import NotApplicable, Part, patched, variables, without_open
-from providers.controlplane import rolling_spec
+from providers.controlplane import reconfigured
 from state.resource import JsonObject, canonical, split_api_version
 
 CONTROL_PLANE_OWNER = "control plane"
@@ -52,6 +52,8 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     """What decides whether machines are replaced, by the field that says so."""
     open: bytes
     """Canonical JSON of what only a controller can compute."""
+    config: JsonObject = {}
+    """Of the control plane: its kubeadmConfigSpec, which not every machine sees all of."""
     strategy: JsonObject = {}
     order: str = ""
     held: str = ""
@@ -107,9 +109,7 @@ class _Renderer:
         part = Part("controlPlane")
         source, open_ = self._rendered(of_class, part, of_cluster, self._builtin(of_cluster))
         inner = value(source, "spec.template.spec", {}) or {}
-        content: dict[str, Any] = {
-            "spec.kubeadmConfigSpec": rolling_spec({"spec": inner}),
-        }
+        content: dict[str, Any] = {}
         machines = of_class.get("machineInfrastructure")
         if machines:
             infra, more = self._rendered(machines, part, of_cluster, self._builtin(of_cluster))
@@ -124,6 +124,7 @@ class _Renderer:
             content=content,
             open=canonical({"": open_}),
             strategy=strategy,
+            config=value(inner, "kubeadmConfigSpec", {}) or {},
         )
 
     def _worker(self, entry: JsonObject, role: str, held: str) -> Owner:
@@ -214,7 +215,9 @@ def topology_impact(before: Blueprint, after: Blueprint, fact: Fact) -> Impact:
     parts = []
     for name in dict.fromkeys((*before.owners, *after.owners)):
         mine = [m for m in machines if owner_name(m) == name]
-        parts.append(_owner_impact(name, before.owners.get(name), after.owners.get(name), mine))
+        parts.append(
+            _owner_impact(name, before.owners.get(name), after.owners.get(name), mine, fact)
+        )
     staged = any(
         o.version != before.owners[n].version for n, o in after.owners.items() if n in before.owners
     )
@@ -232,7 +235,7 @@ def owner_name(machine: JsonObject) -> str:
 
 
 def _owner_impact(
-    name: str, before: Owner | None, after: Owner | None, machines: list[JsonObject]
+    name: str, before: Owner | None, after: Owner | None, machines: list[JsonObject], fact: Fact
 ) -> Impact:
     live = len(machines)
     if after is None:
@@ -259,7 +262,12 @@ def _owner_impact(
             if because:
                 notes.append("version and templates change together: some may be replaced twice")
             because, certain = "spec.topology.version", True
-    outdated = live if because else sum(1 for m in machines if _says_outdated(m))
+    anew = [m for m in machines if reconfigured(before.config, after.config, m, fact)]
+    if because:
+        outdated = live
+    else:
+        outdated = sum(1 for m in machines if m in anew or _says_outdated(m))
+        because = "spec.kubeadmConfigSpec" if anew else ""
     replaced, added, removed = scale(live, live - outdated, replicas)
     if after.strategy.get("type") == "OnDelete" and replaced:
         notes.append(f"OnDelete: {replaced} outdated until somebody deletes them")

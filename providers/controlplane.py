@@ -17,11 +17,6 @@ GROUP = "controlplane.cluster.x-k8s.io"
 KUBEADM = GroupKind(GROUP, "KubeadmControlPlane")
 
 
-_SPEC_NOT_ROLLING = (
-    "dns",
-    "controlPlaneEndpoint",
-)
-
 KINDS: dict[GroupKind, KindRules] = {
     KUBEADM: KindRules(
         references=(
@@ -72,12 +67,14 @@ def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> 
         return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
     machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
     cloned = {_identity(m): m for m in fact.infra_machines}
-    reconfigured = rolling_spec(before) != rolling_spec(after)
-    settled = not reconfigured and not _trigger(before, after)
+    was, becomes = (value(b, "spec.kubeadmConfigSpec", {}) or {} for b in (before, after))
+    settled = not _trigger(before, after)
     outdated = sum(
         1
         for m in machines
-        if _outdated(m, cloned, after, reconfigured, settled) or _due(m, after, fact)
+        if reconfigured(was, becomes, m, fact)
+        or _outdated(m, cloned, after, settled)
+        or _due(m, after, fact)
     )
     live = len(machines)
     replaced, added, removed = scale(live, live - outdated, replicas)
@@ -142,11 +139,10 @@ def _outdated(
     machine: JsonObject,
     cloned: dict[tuple[str, str], JsonObject],
     after: JsonObject,
-    reconfigured: bool,
     settled: bool,
 ) -> bool:
     """`settled`: nothing that rolls changes now, so what the machine says of itself holds."""
-    if reconfigured or value(machine, "spec.version") != value(after, "spec.version"):
+    if value(machine, "spec.version") != value(after, "spec.version"):
         return True
     reference = value(machine, "spec.infrastructureRef", {})
     infra = cloned.get((reference.get("kind", ""), reference.get("name", "")))
@@ -163,15 +159,64 @@ def _outdated(
     )
 
 
-def rolling_spec(body: JsonObject) -> Any:
-    """The part of kubeadmConfigSpec that KCP compares: empty equals missing, some fields never."""
-    spec = _pruned(value(body, "spec.kubeadmConfigSpec", {}))
-    cluster = {
-        k: v for k, v in spec.get("clusterConfiguration", {}).items() if k not in _SPEC_NOT_ROLLING
-    }
-    join = {k: v for k, v in spec.get("joinConfiguration", {}).items() if k != "discovery"}
-    rest = {k: v for k, v in spec.items() if k not in ("clusterConfiguration", "joinConfiguration")}
-    return {**rest, "clusterConfiguration": cluster, "joinConfiguration": join}
+def reconfigured(before: JsonObject, after: JsonObject, machine: JsonObject, fact: Fact) -> bool:
+    """Whether a change of kubeadmConfigSpec (`before` → `after`) makes a machine outdated.
+
+    A machine that joined never sees `initConfiguration`; the one that was initialized sees
+    `joinConfiguration` only where both say the same. Source: Cluster API v1.14.0,
+    controlplane/kubeadm/pkg/filters.go, matchesKubeadmConfig; confirmed on its controllers.
+    """
+    name = value(machine, "spec.bootstrap.configRef.name")
+    config = next((c for c in fact.configs if c["metadata"]["name"] == name), None)
+    if config is None:
+        return False  # as the controller does: what is not there is not compared
+    was, becomes = _compared(before), _compared(after)
+    joined = _as_joined(becomes)
+    if value(config, "spec.joinConfiguration.controlPlane") is not None:
+        return _as_joined(was) != joined
+    initialized = {k: v for k, v in becomes.items() if k != "joinConfiguration"}
+    same = {k: v for k, v in was.items() if k != "joinConfiguration"} == initialized
+    converted = {k: v for k, v in was.items() if k != "initConfiguration"}
+    init = was.get("initConfiguration", {})
+    converted["joinConfiguration"] = {k: init[k] for k in _SHARED if k in init}
+    return not same and _pruned(converted) != _pruned(
+        {
+            **joined,
+            "joinConfiguration": {
+                k: v for k, v in joined.get("joinConfiguration", {}).items() if k in _SHARED
+            },
+        }
+    )
+
+
+_SHARED = ("nodeRegistration", "patches", "skipPhases", "timeouts")
+"""What init and join configurations have in common."""
+
+
+def _as_joined(spec: JsonObject) -> JsonObject:
+    return {k: v for k, v in spec.items() if k != "initConfiguration"}
+
+
+def _compared(spec: JsonObject) -> JsonObject:
+    """The part of kubeadmConfigSpec that is compared: empty equals missing, some fields never."""
+    kept: JsonObject = dict(_pruned(spec) or {})
+    for part, ignored in _NOT_COMPARED.items():
+        found = kept.get(part)
+        if isinstance(found, dict):
+            kept[part] = {k: v for k, v in found.items() if k not in ignored}
+            timeouts = kept[part].get("timeouts")
+            if isinstance(timeouts, dict):
+                kept[part]["timeouts"] = {k: v for k, v in timeouts.items() if k != _HEALTH_CHECK}
+    pruned: JsonObject = _pruned(kept)
+    return pruned
+
+
+_HEALTH_CHECK = "controlPlaneComponentHealthCheckSeconds"
+_NOT_COMPARED = {
+    "clusterConfiguration": ("dns", "controlPlaneEndpoint"),
+    "joinConfiguration": ("discovery", "caCertPath"),
+    "initConfiguration": (),
+}
 
 
 def _pruned(value_: Any) -> Any:

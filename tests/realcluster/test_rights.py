@@ -234,6 +234,19 @@ class World:
         )
         body = {"apiVersion": f"{group}/v1beta2", "kind": "DevMachine", "metadata": meta}
         self.lab.make({**body, "spec": {"backend": {"inMemory": {}}}}, "devmachines")
+        plane = {
+            "name": "cp1",
+            "namespace": ns,
+            "labels": {
+                "cluster.x-k8s.io/cluster-name": "c1",
+                "cluster.x-k8s.io/control-plane": "",
+            },
+        }
+        config = {"apiGroup": "bootstrap.cluster.x-k8s.io", "kind": "KubeadmConfig", "name": "cp1"}
+        spec = {**spec, "bootstrap": {"configRef": config}}
+        self.lab.make(
+            {"apiVersion": version, "kind": "Machine", "metadata": plane, "spec": spec}, "machines"
+        )
 
     def become(self, user: str, inside: str, patch: pytest.MonkeyPatch) -> None:
         """Plan and apply as somebody from here on; `""` is the administrator."""

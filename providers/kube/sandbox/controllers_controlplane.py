@@ -228,6 +228,7 @@ def _plan(control_plane: Subject, cluster: JsonObject) -> Plan:
         CONTROL_PLANE_NAME: control_plane.name,
     }
     config = {"apiGroup": BOOTSTRAP, "kind": "KubeadmConfig", "name": name}
+    joined = initialized(cluster, "controlPlaneInitialized")
     spec = {
         name: value for name, value in (template.get("spec") or {}).items() if name in _IN_PLACE
     }
@@ -242,9 +243,21 @@ def _plan(control_plane: Subject, cluster: JsonObject) -> Plan:
         labels={**(metadata.get("labels") or {}), **own},
         annotations=dict(metadata.get("annotations") or {}),
         spec=spec,
-        config=control_plane.spec.get("kubeadmConfigSpec") or {"clusterConfiguration": {}},
-        config_annotations={CONFIGURED: configuration(control_plane)},
+        config=_config(control_plane, joined),
+        config_annotations={CONFIGURED: configuration(control_plane, joined)},
     )
+
+
+def _config(control_plane: Subject, joined: bool) -> JsonObject:
+    """The first machine initializes the cluster, all others join it; each sees its own part."""
+    spec = dict(control_plane.spec.get("kubeadmConfigSpec") or {})
+    if not joined:
+        spec.pop("joinConfiguration", None)
+        return spec or {"clusterConfiguration": {}}
+    spec.pop("initConfiguration", None)
+    joins = spec.get("joinConfiguration") or {}
+    spec["joinConfiguration"] = {**joins, "controlPlane": joins.get("controlPlane") or {}}
+    return spec
 
 
 def _propagate(control_plane: Subject, machines: Sequence[JsonObject]) -> None:

@@ -17,7 +17,7 @@ CONFIGURED = "sandbox.clusterform.dev/kubeadm-config"
 
 _NEVER_ROLLS = {
     "clusterConfiguration": ("dns", "controlPlaneEndpoint"),
-    "joinConfiguration": ("discovery",),
+    "joinConfiguration": ("discovery", "controlPlane", "caCertPath"),
 }
 
 
@@ -48,14 +48,17 @@ def difference(control_plane: Subject, machine: JsonObject) -> str:
         control_plane.world, machine["spec"]["bootstrap"]["configRef"], control_plane.namespace
     )
     made = ((config or {}).get("metadata") or {}).get("annotations") or {}
-    if config and made.get(CONFIGURED) != configuration(control_plane):
+    joins = ((config or {}).get("spec") or {}).get("joinConfiguration") or {}
+    joined = joins.get("controlPlane") is not None
+    if config and made.get(CONFIGURED) != configuration(control_plane, joined):
         return "* KubeadmConfig is not up-to-date"
     return ""
 
 
-def configuration(control_plane: Subject) -> str:
-    """A digest of what rolls in kubeadmConfigSpec; empty equals missing."""
+def configuration(control_plane: Subject, joined: bool) -> str:
+    """A digest of what rolls a machine that joined, or initialized; empty equals missing."""
     spec = _pruned(control_plane.spec.get("kubeadmConfigSpec") or {}) or {}
+    spec.pop("initConfiguration" if joined else "joinConfiguration", None)
     for part, fields in _NEVER_ROLLS.items():
         if part in spec:
             spec[part] = {k: v for k, v in spec[part].items() if k not in fields}

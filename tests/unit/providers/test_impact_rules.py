@@ -110,7 +110,11 @@ def plane_fact(count: int, version: str = "v1.35.0", up_to_date: str = "True") -
         machines=tuple(
             {
                 "metadata": {"name": f"m{n}"},
-                "spec": {"version": version, "infrastructureRef": {"kind": "M", "name": f"m{n}"}},
+                "spec": {
+                    "version": version,
+                    "infrastructureRef": {"kind": "M", "name": f"m{n}"},
+                    "bootstrap": {"configRef": {"name": f"m{n}"}},
+                },
                 "status": {"conditions": conditions},
             }
             for n in range(count)
@@ -122,6 +126,15 @@ def plane_fact(count: int, version: str = "v1.35.0", up_to_date: str = "True") -
                     "name": f"m{n}",
                     "annotations": {"cluster.x-k8s.io/cloned-from-name": "cp"},
                 },
+            }
+            for n in range(count)
+        ),
+        configs=tuple(
+            {
+                "metadata": {"name": f"m{n}"},
+                "spec": {"joinConfiguration": {"controlPlane": {}}}
+                if n
+                else {"clusterConfiguration": {}},
             }
             for n in range(count)
         ),
@@ -137,6 +150,28 @@ def test_a_control_plane_rolls_one_at_a_time() -> None:
 def test_kubeadm_configuration_rolls_the_control_plane() -> None:
     after = plane(files=[{"path": "/etc/x"}])
     assert kubeadm_impact(plane(), after, plane_fact(3)).replaced == 3
+
+
+@pytest.mark.parametrize(
+    ("config", "replaced"),
+    [
+        ({"joinConfiguration": {"nodeRegistration": {"name": "x"}}}, 2),
+        ({"initConfiguration": {"nodeRegistration": {"name": "x"}}}, 0),
+        (
+            {
+                "initConfiguration": {"nodeRegistration": {"name": "x"}},
+                "joinConfiguration": {"nodeRegistration": {"name": "x"}},
+            },
+            3,
+        ),
+        ({"joinConfiguration": {"caCertPath": "/x"}}, 0),
+        ({"initConfiguration": {"timeouts": {"controlPlaneComponentHealthCheckSeconds": 9}}}, 0),
+    ],
+    ids=["join", "init", "both", "ca-path", "health-check-timeout"],
+)
+def test_a_machine_sees_only_how_it_came_into_the_cluster(config: Any, replaced: int) -> None:
+    """Of three machines the first one initialized the cluster and the others joined."""
+    assert kubeadm_impact(plane(), plane(**config), plane_fact(3)).replaced == replaced
 
 
 @pytest.mark.parametrize(
