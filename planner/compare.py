@@ -137,8 +137,8 @@ class Comparer:
             ignored=ignored,
         )
         proof = prove(full, live)
-        result.releases = leftovers(full, live)
         if proof is Proof.UNCHANGED and not self._always:
+            result.releases = leftovers(full, live)
             return _released(result)
         adopting = own_entry(live) is None
         takes, conflicts = split_conflicts(full, live, settled if adopting else peoples_tool)
@@ -149,8 +149,9 @@ class Comparer:
                 if full is not body:
                     delete_at(full, conflict.path)
             proof = prove(full, live)
-            if proof is Proof.UNCHANGED and not self._always:
-                return _released(result)
+        result.releases = leftovers(full, live)
+        if conflicts and proof is Proof.UNCHANGED and not self._always:
+            return _released(result)
         if _immutable_differs(full, live, kind_rules):
             result.compared = Compared.IMMUTABLE
             result.after = full
