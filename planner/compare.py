@@ -41,7 +41,15 @@ from state.fields import (
 )
 from state.fingerprint import path_key
 from state.live import ManagerEntry, Present
-from state.resource import FieldPath, JsonObject, Resource, canonical, digest, path_text
+from state.resource import (
+    FieldPath,
+    JsonObject,
+    Resource,
+    SecretRef,
+    canonical,
+    digest,
+    path_text,
+)
 
 
 class NoDryRun(msgspec.Struct, frozen=True):
@@ -70,6 +78,8 @@ class Comparison(msgspec.Struct, kw_only=True):
     body: JsonObject
     """To be sent, secrets and live refs left out."""
     after: JsonObject
+    secrets: tuple[tuple[FieldPath, SecretRef], ...] = ()
+    """Those of the resource that are sent: not what is left to others."""
     live_refs: tuple[FieldPath, ...] = ()
     ignored: int = 0
     fields: tuple[FieldChange, ...] = ()
@@ -133,6 +143,7 @@ class Comparer:
             compared=Compared.UNCHANGED,
             body=body,
             after=live.body,
+            secrets=_sent(resource, full, live_refs),
             live_refs=live_refs,
             ignored=ignored,
         )
@@ -145,10 +156,9 @@ class Comparer:
         result.takes, result.conflicts = takes, conflicts
         if conflicts:
             for conflict in conflicts:
-                delete_at(body, conflict.path)
-                if full is not body:
-                    delete_at(full, conflict.path)
+                _leave_out(conflict.path, body, full)
             proof = prove(full, live)
+            result.secrets = _sent(resource, full, live_refs)
         result.releases = leftovers(full, live)
         if conflicts and proof is Proof.UNCHANGED and not self._always:
             return _released(result)
@@ -235,8 +245,7 @@ class Comparer:
                         delete_at(body, path)
                     refs.append(path)
                 else:
-                    delete_at(body, path)
-                    delete_at(full, path)
+                    _leave_out(path, body, full)
         return tuple(refs), ignored
 
     # ------------------------------------------------------------- fields, causes
@@ -290,6 +299,31 @@ class Comparer:
             sensitive=path in hidden,
             known=after is not msgspec.UNSET or kind_rules is None or not _defaultable(path),
         )
+
+
+def _leave_out(path: FieldPath, body: JsonObject, full: JsonObject) -> None:
+    """Take a field out of both, and out of `body` what only held sensitive values as well."""
+    delete_at(full, path)
+    if full is body:
+        return
+    delete_at(body, path)
+    for depth in range(1, len(path)):
+        if value_at(full, path[:depth]) is MISSING:
+            delete_at(body, path[:depth])
+            return
+
+
+def _sent(
+    resource: Resource, full: JsonObject, live_refs: tuple[FieldPath, ...]
+) -> tuple[tuple[FieldPath, SecretRef], ...]:
+    """The sensitive values that are left in `full`; apply fills in these and no others."""
+    if not resource.secrets:
+        return ()
+    return tuple(
+        (path, ref)
+        for path, ref in resource.secrets
+        if path not in live_refs and value_at(full, path) is not MISSING
+    )
 
 
 def _released(result: Comparison) -> Comparison:

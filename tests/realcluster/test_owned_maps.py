@@ -74,6 +74,14 @@ CASES = {
         by_helm={"spec": {"selector": {"app": "y", "tier": "z"}}},
         left=(".spec.selector is kept by helm",),
     ),
+    "a sensitive value that helm keeps does not hold up what else is written": Case(
+        "Secret",
+        {},
+        {"metadata.labels": {"tier": "gold"}},
+        by_helm={"data": {"key": "dGhlaXJz"}},
+        fields=(".metadata.labels.tier",),
+        left=(".data.key is kept by helm",),
+    ),
     "a list merged by key is edited": Case(
         "Service",
         {},

@@ -20,9 +20,11 @@ from state.fields import owners
 from state.live import Metadata, Present
 from state.resource import (
     FieldPath,
+    GitBlob,
     Origin,
     Resource,
     ResourceId,
+    SecretRef,
     canonical,
     path_text,
     split_api_version,
@@ -93,6 +95,7 @@ def test_what_git_drops_goes_unless_somebody_else_owns_the_field(other: Any, sta
     assert ("team" in after["metadata"].get("labels", {})) is stays
 
 
+REF = SecretRef(source=GitBlob(blob="1", path="x"), document=0, path=("f:data",))
 PORT = {"name": "http", "port": 80}
 PORTS = {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {".": {}, "f:port": {}}}}}
 NOTES = {"f:metadata": {"f:annotations": {}}}
@@ -150,8 +153,10 @@ def test_what_conflicts_with_the_owner_of_a_map(
     assert (list(takes), [path_text(c.path) for c in conflicts]) == ([], expected)
 
 
-def compared(kind: str, wanted: Any, live: Present, *ignored: FieldPath) -> Comparison:
-    """The comparison where no server can be asked."""
+def compared(
+    kind: str, wanted: Any, live: Present, *ignored: FieldPath, data: Any = None
+) -> Comparison:
+    """The comparison where no server can be asked. `data`: sensitive values beside `wanted`."""
     rules = [IgnoreRule(kind=kind, paths=ignored)] if ignored else []
     comparer = Comparer(
         ignore=rules,
@@ -161,9 +166,14 @@ def compared(kind: str, wanted: Any, live: Present, *ignored: FieldPath) -> Comp
     )
     body = body_of(kind, wanted)
     resource = Resource(
-        id=live.id, version=live.version, body=canonical(body), origin=Origin(path="x", line=1)
+        id=live.id,
+        version=live.version,
+        body=canonical(body),
+        origin=Origin(path="x", line=1),
+        secrets=tuple((("f:data", f"f:{key}"), REF) for key in data or ()),
     )
-    found = comparer.compare(resource, body, body, live, KindRules())
+    full = {**body, "data": dict(data)} if data else body
+    found = comparer.compare(resource, body, full, live, KindRules())
     return comparer.settle(found) if isinstance(found, Candidate) else found
 
 
@@ -198,3 +208,25 @@ def test_an_ignored_field_stays_ours_beside_an_owner_of_the_map() -> None:
     found = compared("ConfigMap", {"metadata": {"labels": {"team": "b"}}}, live, TEAM)
     assert found.live_refs == (TEAM,)
     assert found.fields == ()
+
+
+KEY: FieldPath = ("f:data", "f:key")
+HELD_KEY = {"data": {"key": "dGhlaXJz"}}
+BY_HELM = entry("helm", {"f:data": {"f:key": {}}}, "Update")
+
+
+@pytest.mark.parametrize(
+    ("data", "sent", "empty"),
+    [
+        pytest.param({"key": "b3Vycw=="}, [], None, id="the only one"),
+        pytest.param({"key": "b3Vycw==", "b": "eA=="}, [("f:data", "f:b")], {}, id="one of two"),
+    ],
+)
+@pytest.mark.parametrize("ignored", [(), (KEY,)], ids=["conflict", "ignored"])
+def test_a_sensitive_value_that_is_left_to_others_is_not_sent(
+    data: Any, sent: Any, empty: Any, ignored: Any
+) -> None:
+    live = present("Secret", {**LABELLED, **HELD_KEY}, entry("clusterform", {}), BY_HELM)
+    found = compared("Secret", {**LABELLED, "data": {}}, live, *ignored, data=data)
+    assert [path for path, _ in found.secrets] == sent
+    assert found.body.get("data") == empty
