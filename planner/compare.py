@@ -42,7 +42,15 @@ from state.fields import (
 )
 from state.fingerprint import path_key
 from state.live import ManagerEntry, Present
-from state.resource import FieldPath, JsonObject, Resource, canonical, digest, path_text
+from state.resource import (
+    FieldPath,
+    JsonObject,
+    Resource,
+    SecretRef,
+    canonical,
+    digest,
+    path_text,
+)
 
 
 class NoDryRun(msgspec.Struct, frozen=True):
@@ -71,6 +79,8 @@ class Comparison(msgspec.Struct, kw_only=True):
     body: JsonObject
     """To be sent, secrets and live refs left out."""
     after: JsonObject
+    secrets: tuple[tuple[FieldPath, SecretRef], ...] = ()
+    """Those of the resource that are sent: not what is left to others."""
     live_refs: tuple[FieldPath, ...] = ()
     ignored: int = 0
     fields: tuple[FieldChange, ...] = ()
@@ -134,13 +144,14 @@ class Comparer:
             compared=Compared.UNCHANGED,
             body=body,
             after=live.body,
+            secrets=_sent(resource, full, live_refs),
             live_refs=live_refs,
             ignored=ignored,
         )
         result.live_refs += _kept(body, full, live, kind_rules)
         proof = prove(full, live)
-        result.releases = leftovers(full, live)
         if proof is Proof.UNCHANGED and not self._always:
+            result.releases = leftovers(full, live)
             return _released(result)
         adopting = own_entry(live) is None
         takes, conflicts = split_conflicts(full, live, settled if adopting else peoples_tool)
@@ -149,12 +160,15 @@ class Comparer:
         result.ignored += len(conflicts) - len(told)
         if conflicts:
             for conflict in conflicts:
-                _leave(body, conflict.path, live)
+                _leave_out(conflict.path, body, full)
+                _hold_maps(full, conflict.path, live)
                 if full is not body:
-                    _leave(full, conflict.path, live)
+                    _hold_maps(body, conflict.path, live)
             proof = prove(full, live)
-            if proof is Proof.UNCHANGED and not self._always:
-                return _released(result)
+            result.secrets = _sent(resource, full, live_refs)
+        result.releases = leftovers(full, live)
+        if conflicts and proof is Proof.UNCHANGED and not self._always:
+            return _released(result)
         if _immutable_differs(full, live, kind_rules):
             result.compared = Compared.IMMUTABLE
             result.after = full
@@ -238,8 +252,7 @@ class Comparer:
                         delete_at(body, path)
                     refs.append(path)
                 else:
-                    delete_at(body, path)
-                    delete_at(full, path)
+                    _leave_out(path, body, full)
         return tuple(refs), ignored
 
     # ------------------------------------------------------------- fields, causes
@@ -295,6 +308,31 @@ class Comparer:
         )
 
 
+def _leave_out(path: FieldPath, body: JsonObject, full: JsonObject) -> None:
+    """Take a field out of both, and out of `body` what only held sensitive values as well."""
+    delete_at(full, path)
+    if full is body:
+        return
+    delete_at(body, path)
+    for depth in range(1, len(path)):
+        if value_at(full, path[:depth]) is MISSING:
+            delete_at(body, path[:depth])
+            return
+
+
+def _sent(
+    resource: Resource, full: JsonObject, live_refs: tuple[FieldPath, ...]
+) -> tuple[tuple[FieldPath, SecretRef], ...]:
+    """The sensitive values that are left in `full`; apply fills in these and no others."""
+    if not resource.secrets:
+        return ()
+    return tuple(
+        (path, ref)
+        for path, ref in resource.secrets
+        if path not in live_refs and value_at(full, path) is not MISSING
+    )
+
+
 def _released(result: Comparison) -> Comparison:
     """Nothing would be written but that others let go of what we own, if they have to."""
     if result.releases:
@@ -311,9 +349,8 @@ def _applies(rule: IgnoreRule, body: JsonObject, live: Present) -> bool:
     return AUTOSCALER_MIN in annotations or AUTOSCALER_MAX in annotations
 
 
-def _leave(body: JsonObject, path: FieldPath, live: Present) -> None:
-    """Take a field out, but not the maps around it that we own: those would be given up, too."""
-    delete_at(body, path)
+def _hold_maps(body: JsonObject, path: FieldPath, live: Present) -> None:
+    """Keep the maps around a field that was left out and that we own: they would be given up."""
     entry = own_entry(live)
     for length in range(len(path) - 1, 0, -1):
         above = path[:length]

@@ -12,7 +12,17 @@ from __future__ import annotations
 import msgspec
 
 from planner.ssa import peoples_tool, same
-from state.fields import MANAGER, Trie, own_entry, sent_paths, step, trie, value_at
+from state.fields import (
+    MANAGER,
+    Trie,
+    own_entry,
+    owned_as,
+    owns_below,
+    sent_paths,
+    step,
+    trie,
+    value_at,
+)
 from state.live import ManagerEntry, Present
 from state.resource import FieldPath, JsonObject
 
@@ -29,53 +39,36 @@ def settled(manager: str) -> bool:
 
 
 def leftovers(body: JsonObject, live: Present) -> tuple[str, ...]:
-    """Managers that would own fields of `body` beside us once it is applied; sorted names."""
+    """Managers that would own fields of `body` beside us once it is applied; sorted names.
+
+    `body` is what will be sent: what is left to a controller is out of it already.
+    """
     if not live.managers:
         return (BEFORE_FIRST,)  # the server's name for who made an object without any entry
     others = [e for e in live.managers if _is_settled(e)]
     if not others:
         return ()
-    # a field with another value is taken by force, which leaves it to nobody but us
-    paths = [
-        path
-        for path in sent_paths(body, live)
-        if same(value_at(body, path), value_at(live.body, path))
-    ]
-    found = {e.manager for e in others if any(_holds(live, trie(e), path) for path in paths)}
+    paths = list(sent_paths(body, live))
+    found = {e.manager for e in others if any(_shares(live, trie(e), path, body) for path in paths)}
     return tuple(sorted(found))
+
+
+def _shares(live: Present, fields: Trie, path: FieldPath, body: JsonObject) -> bool:
+    """They own the field, or an atomic value around it, and would go on owning it beside us.
+
+    One with another value is taken by force, which leaves it to nobody but us. What they own in a
+    map that we send empty is theirs.
+    """
+    held = owned_as(live, fields, path)
+    if held is None or (value_at(body, held) == {} and owns_below(fields, held)):
+        return False
+    return same(value_at(body, held), value_at(live.body, held))
 
 
 def _is_settled(entry: ManagerEntry) -> bool:
     if entry.manager == MANAGER and entry.operation == "Apply":
         return False
     return entry.subresource != "status" and settled(entry.manager)
-
-
-def _holds(live: Present, fields: Trie, path: FieldPath) -> bool:
-    """The field itself, or an atomic value around it.
-
-    Owning that a map is there is no hold on what is in it. It is written like an atomic value, so
-    another manager's fields below it tell the two apart.
-    """
-    node = fields
-    for depth, element in enumerate(path, start=1):
-        below = step(node, element)
-        if below is None:
-            return False
-        if not below:
-            return depth == len(path) or not _granular(live, path[:depth])
-        node = below
-    return True
-
-
-def _granular(live: Present, path: FieldPath) -> bool:
-    for entry in live.managers:
-        node: Trie | None = trie(entry)
-        for element in path:
-            node = step(node, element) if node is not None else None
-        if node is not None and any(key != "." for key in node):
-            return True
-    return False
 
 
 def without(live: Present, managers: tuple[str, ...]) -> list[JsonObject] | None:
@@ -108,9 +101,11 @@ def _less(theirs: Trie, ours: Trie) -> Trie:
         if mine is None:
             rest[element] = below
             continue
-        leaf = not any(key != "." for key in mine)
-        if leaf or not any(key != "." for key in below):
+        if not any(key != "." for key in below):
             continue
+        if not any(key != "." for key in mine):
+            mine = {}  # a map that we sent empty: fields in it are theirs, items and values ours
+            below = {key: value for key, value in below.items() if key[0] == "f"}
         remaining = _less(below, mine)
         if remaining:
             rest[element] = remaining

@@ -49,6 +49,8 @@ CAPI_KINDS = frozenset(
     MachineDeployment MachineDrainRule MachineHealthCheck MachinePool MachineSet""".split()  # noqa: SIM905
 )
 """Kinds that this holds for, whichever group of Cluster API they are in."""
+METADATA_MAPS = (("f:metadata", "f:labels"), ("f:metadata", "f:annotations"))
+"""Merged in every kind: the schema of a custom one leaves metadata to the server."""
 _WITH_QUANTITIES = frozenset(
     (
         "CronJob",
@@ -81,6 +83,8 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         if node is not None:
             return node.get("x-kubernetes-map-type") == "atomic"
         last = path[-1]
+        if path in METADATA_MAPS:
+            return False
         if self.builtin:
             return None if last in UNSURE_BUILTIN else last in ATOMIC_BUILTIN
         if self.kind.kind in CAPI_KINDS and self.kind.group.endswith("cluster.x-k8s.io"):

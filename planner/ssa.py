@@ -18,12 +18,11 @@ from providers.capi import default_replicas
 from state.fields import (
     MANAGER,
     MISSING,
-    Trie,
     delete_at,
     leaves,
     list_keys,
     own_entry,
-    owners,
+    owned_as,
     owns_below,
     sent_paths,
     set_at,
@@ -109,8 +108,11 @@ def merged(live: Present, desired: JsonObject) -> JsonObject:
     after: JsonObject = msgspec.json.decode(canonical(comparable(live.body)))
     entry = own_entry(live)
     if entry is not None:
+        others = [trie(e) for e in live.managers if e is not entry]
         for path in sorted(leaves(trie(entry)), reverse=True):
-            if value_at(desired, path) is MISSING and owners(live, path) == (entry.manager,):
+            if value_at(desired, path) is not MISSING:
+                continue
+            if all(owned_as(live, fields, path) is None for fields in others):
                 delete_at(after, path)
     _overlay(after, comparable(desired), live, ())
     return after
@@ -184,8 +186,6 @@ def split_conflicts(
     """
     takes: dict[FieldPath, Take] = {}
     conflicts: dict[FieldPath, Conflict] = {}
-    entry = own_entry(live)
-    own = trie(entry) if entry is not None else {}
     for entry in live.managers:
         if entry.manager == MANAGER and entry.operation == "Apply" and not entry.subresource:
             continue
@@ -196,8 +196,8 @@ def split_conflicts(
             held = value_at(live.body, path)
             if wanted is MISSING or same(wanted, held):
                 continue
-            if isinstance(wanted, dict) and isinstance(held, dict) and _merged(live, path, own):
-                continue  # they own that the map is there, not what is in it
+            if type(wanted) is type(held) and _merged(live, path, wanted):
+                continue  # they own that it is there, not what is in it; where it is not, it counts
             if ours(entry.manager):
                 takes[path] = Take(path=path, manager=entry.manager)
             else:
@@ -208,6 +208,8 @@ def split_conflicts(
     )
 
 
-def _merged(live: Present, path: FieldPath, own: Trie) -> bool:
-    """The map at `path` is merged field by field, as our own entry or the kind's shape says."""
-    return owns_below(own, path) or Shape(live.id.group_kind).atomic(path) is False
+def _merged(live: Present, path: FieldPath, wanted: object) -> bool:
+    """The map or list at `path` is merged, as somebody's entry or the kind's shape says."""
+    if any(owns_below(trie(e), path) for e in live.managers):
+        return True
+    return isinstance(wanted, dict) and Shape(live.id.group_kind).atomic(path) is False

@@ -231,6 +231,7 @@ class Declared(Decider):
             precondition=self._must_be(resource, comparison.body, live),
             confidence=comparison.confidence,
         )
+        change = msgspec.structs.replace(change, secrets=comparison.secrets)
         if comparison.cleared:
             out.unchanged += 1
             out.cleared.append((resource.unit, cleared(change)))

@@ -100,9 +100,29 @@ def step(node: Trie, element: str) -> Trie | None:
     return None
 
 
+def owned_as(live: Present, fields: Trie, path: FieldPath) -> FieldPath | None:
+    """The path itself, or the atomic value around it, as which a set of `live` owns `path`.
+
+    Owning that a merged map is there (applied as `{}` or null) is no hold on what is in it. It is
+    written like an atomic value; that somebody owns fields below it tells the two apart.
+    """
+    node = fields
+    for depth, element in enumerate(path, start=1):
+        below = step(node, element)
+        if below is None:
+            return None
+        if depth < len(path) and not any(key != "." for key in below):
+            around = path[:depth]
+            merged = any(owns_below(trie(e), around) for e in live.managers)
+            return None if merged else around
+        node = below
+    return path
+
+
 def owners(live: Present, path: FieldPath) -> tuple[str, ...]:
     """Names of the managers that own `path`, sorted; subresource writers included."""
-    return tuple(sorted({e.manager for e in live.managers if owns(trie(e), path)}))
+    found = {e.manager for e in live.managers if owned_as(live, trie(e), path) is not None}
+    return tuple(sorted(found))
 
 
 MISSING: Any = object()

@@ -63,7 +63,6 @@ BOTH = {"f:data": {".": {}, "f:a": {}, "f:b": {}}}
         pytest.param(
             [entry("kubectl", {"f:data": {".": {}}})], (), id="only that the map is there"
         ),
-        pytest.param([entry("kubectl", {"f:data": {}})], ("kubectl",), id="the map as one value"),
         pytest.param(
             [entry("clusterform", OURS, "Apply"), entry("kubectl", {"f:data": {}})],
             (),
@@ -77,6 +76,29 @@ BOTH = {"f:data": {".": {}, "f:a": {}, "f:b": {}}}
 )
 def test_who_would_own_our_fields_beside_us(entries: Any, expected: Any) -> None:
     assert leftovers(BODY, present(*entries)) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param({"a": "1"}, ("kubectl",), id="with the same value"),
+        pytest.param({"a": "1", "b": "2"}, (), id="with another value: taken"),
+    ],
+)
+def test_a_map_owned_as_one_value_is_compared_as_one(data: Any, expected: Any) -> None:
+    live = present(entry("kubectl", {"f:data": {}}), data=data)
+    assert leftovers(BODY, live) == expected
+
+
+def test_what_is_in_a_map_that_we_send_empty_is_theirs() -> None:
+    live = present(
+        entry("clusterform", {"f:data": {}, "f:kept": {}}, "Apply"),
+        entry("kubectl", {"f:data": {".": {}, "f:a": {}}, "f:kept": {}}),
+    )
+    assert leftovers({**BODY, "data": {}}, live) == ()
+    kept = without(live, ("kubectl",))
+    assert kept is not None
+    assert kept[1]["fieldsV1"] == {"f:data": {"f:a": {}}}
 
 
 def test_a_field_with_another_value_is_taken_by_force_and_needs_no_release() -> None:
