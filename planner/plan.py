@@ -20,13 +20,13 @@ from planner import (
     named,
     policy,
     provided,
+    prunes,
     rights,
     stages,
 )
 from planner.basis import basis_of, empty_input, incomplete, loading_findings
 from planner.changes import (
     Confidence,
-    Finding,
     Graph,
     Plan,
     Totals,
@@ -294,26 +294,10 @@ class _Planning:
         planned = [p for p in everything if not p.phantom]
         phantoms = [p for p in everything if p.phantom]
         kept, findings = held.spread(planned, phantoms, world, reasons, self.out.unread)
-        self.out.findings += findings
-        return self._without_prunes(kept)
-
-    def _without_prunes(self, planned: list[Planned]) -> list[Planned]:
-        """A template stays while it is unknown who uses it (semantics 5)."""
-        unread = {
-            cluster: kind
-            for cluster, kind in self.live.unreadable
-            if rules(kind.group, kind.kind).references
-        }
-        kept = []
-        for item in planned:
-            kind = unread.get(item.change.id.cluster)
-            if item.change.verb is not Verb.PRUNE or kind is None:
-                kept.append(item)
-                continue
-            reason = f"{item.change.id}: who uses it is not known: {kind.kind} could not be read"
-            self.out.findings.append(
-                Finding(kind="unreadable", summary=reason, unit=item.change.unit)
-            )
+        kept, held_back = prunes.without_held(
+            kept, self.live.unreadable, self.live.of_kind, self.facts
+        )
+        self.out.findings += [*findings, *held_back]
         return kept
 
     # ------------------------------------------------------------------ effects, order

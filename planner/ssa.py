@@ -18,6 +18,7 @@ from providers.capi import default_replicas
 from state.fields import (
     MANAGER,
     MISSING,
+    Trie,
     delete_at,
     leaves,
     list_keys,
@@ -113,9 +114,21 @@ def merged(live: Present, desired: JsonObject) -> JsonObject:
             if value_at(desired, path) is not MISSING:
                 continue
             if all(owned_as(live, fields, path) is None for fields in others):
-                delete_at(after, path)
+                delete_at(after, _gone_with(path, desired, others))
     _overlay(after, comparable(desired), live, ())
     return after
+
+
+def _gone_with(path: FieldPath, desired: JsonObject, others: list[Trie]) -> FieldPath:
+    """The item of a keyed list that goes with its last field, or the field itself.
+
+    Field by field an item would lose its key first, and what is left of it be found no more.
+    """
+    for length, element in enumerate(path, start=1):
+        item = path[:length]
+        if element[:2] == "k:" and value_at(desired, item) is MISSING:
+            return path if any(owns_below(fields, item) for fields in others) else item
+    return path
 
 
 def with_defaults(after: JsonObject, before: JsonObject, kind_rules: base.KindRules) -> JsonObject:

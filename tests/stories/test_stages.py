@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from planner.changes import AfterAction, Plan
-from tests.support.lab import Lab, capi
+from tests.support.lab import Lab, by_verb, capi
 from tests.support.manifests import NAMESPACE, cluster
 
 
@@ -78,4 +78,23 @@ def test_an_upgrade_cut_off_between_its_steps_is_resumed(tmp_path: Path) -> None
     assert [r for r in finished.results if r.outcome != "done"] == []
     machines = lab.list(capi("machines", "team-a"))
     assert {m["spec"]["version"] for m in machines} == {"v1.36.1"}
+    assert lab.plan().changes == ()
+
+
+def test_a_template_stays_while_a_pool_that_rolls_on_delete_has_machines_from_it(
+    tmp_path: Path,
+) -> None:
+    lab = lab_at(tmp_path, "v1.35.0", workers=2)
+    text = cluster(version="v1.35.0", workers=2).replace(
+        "  replicas: 2\n", "  replicas: 2\n  rollout: {strategy: {type: OnDelete}}\n"
+    )
+    assert "OnDelete" in text
+    behind = "startupDuration: 1s}}\n---\napiVersion: boot"
+    assert behind in text
+    put(lab, text.replace(behind, behind.replace("1s", "2s")))
+    plan = lab.plan()
+    assert "prune" not in by_verb(plan)
+    assert any("rolls on delete" in f.summary for f in plan.findings)
+    finished = lab.apply(plan)
+    assert [r for r in finished.results if r.outcome != "done"] == []
     assert lab.plan().changes == ()

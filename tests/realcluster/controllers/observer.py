@@ -125,6 +125,7 @@ def owner_of(labels: dict[str, str]) -> str:
 def _count(events: list[Seen], start: float) -> Observed:
     state: dict[str, Seen] = {}
     before: set[str] | None = None
+    appeared: set[str] = set()
     peak, floor = 0, 1_000_000
     for event in [*events, None]:
         if before is None and (event is None or event.at > start):
@@ -134,6 +135,8 @@ def _count(events: list[Seen], start: float) -> Observed:
             break
         state[event.uid] = event
         if before is not None:
+            if event.there and event.uid not in before:
+                appeared.add(event.uid)
             peak = max(peak, sum(s.there for s in state.values()))
             floor = min(floor, sum(s.available for s in state.values()))
     assert before is not None
@@ -141,8 +144,8 @@ def _count(events: list[Seen], start: float) -> Observed:
     return Observed(
         before=len(before),
         after=len(after),
-        gone=len(before - after),
-        new=len(after - before),
+        gone=len((before | appeared) - after),
+        new=len(appeared),
         peak=peak,
         floor=floor,
     )

@@ -230,3 +230,40 @@ def test_a_sensitive_value_that_is_left_to_others_is_not_sent(
     found = compared("Secret", {**LABELLED, "data": {}}, live, *ignored, data=data)
     assert [path for path, _ in found.secrets] == sent
     assert found.body.get("data") == empty
+
+
+@pytest.mark.parametrize(
+    ("others", "left"),
+    [
+        pytest.param((), [{"class": "b", "zone": "1"}], id="ours-alone"),
+        pytest.param(
+            (
+                {
+                    "f:spec": {
+                        "f:items": {'k:{"class":"a"}': {".": {}, "f:class": {}, "f:image": {}}}
+                    }
+                },
+            ),
+            [{"class": "a", "image": "x"}, {"class": "b", "zone": "1"}],
+            id="others-keep-theirs",
+        ),
+    ],
+)
+def test_an_item_of_a_keyed_list_goes_as_a_whole(others: Any, left: Any) -> None:
+    """Its key is in the middle of its fields: without it what comes after would not be found."""
+    mine = {".": {}, "f:class": {}, "f:before": {}, "f:zone": {}}
+    ours = {"f:spec": {"f:items": {f'k:{{"class":"{name}"}}': mine for name in "ab"}}}
+    items = [
+        {"before": "y", "class": "a", "image": "x", "zone": "1"},
+        {"class": "b", "zone": "1"},
+    ]
+    if not others:
+        del items[0]["image"]
+    live = present(
+        "example.org/v1/Pool",
+        {"spec": {"items": items}},
+        entry("clusterform", ours),
+        *(entry("other", fields) for fields in others),
+    )
+    wanted = body_of("example.org/v1/Pool", {"spec": {"items": [{"class": "b", "zone": "1"}]}})
+    assert merged(live, wanted)["spec"]["items"] == left
