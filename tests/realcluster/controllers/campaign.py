@@ -155,7 +155,7 @@ class Campaign:
         self._lock = threading.Lock()
         self.outcomes: dict[str, Outcome] = {}
 
-    def run(self, scripts: Iterable[Script], at_once: int = 10) -> None:
+    def run(self, scripts: Iterable[Script], at_once: int = 20) -> None:
         """Every edit of every script; what goes wrong is in its outcome."""
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(self._script, scripts))

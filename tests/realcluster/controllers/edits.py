@@ -453,11 +453,19 @@ CLASS_EDITS = Script(
             change=starts_in("DevMachineTemplate/dev-worker", 5),
         ),
         Edit(
-            id="class: control plane template",
+            id="class: how control planes join, which the first machine never sees",
             change=put(
                 "KubeadmControlPlaneTemplate/dev",
                 "spec.template.spec.kubeadmConfigSpec",
                 join_labels("cp2"),
+            ),
+        ),
+        Edit(
+            id="class: commands before kubeadm on the control plane",
+            change=put(
+                "KubeadmControlPlaneTemplate/dev",
+                "spec.template.spec.kubeadmConfigSpec.preKubeadmCommands",
+                ["true"],
             ),
         ),
         Edit(
