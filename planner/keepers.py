@@ -12,6 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from providers.base import value
+from providers.capi import CLUSTER_NAME, TOPOLOGY_OWNED
 from providers.kube.client import KubeClient
 from state.errors import ClusterformError
 from state.live import Absent, Present, Unreadable
@@ -39,6 +40,8 @@ class Keepers:
 
     def of(self, live: Present) -> Keeper:
         """The running owner that an object's labels name; empty: there is none."""
+        if TOPOLOGY_OWNED in live.labels:
+            return Keeper(name=f"the topology of Cluster {live.labels.get(CLUSTER_NAME, '')}")
         for kind, prefix in _FLUX:
             name = live.labels.get(f"{prefix}/name")
             namespace = live.labels.get(f"{prefix}/namespace")

@@ -17,6 +17,7 @@ from planner.prove import spec_unchanged
 from planner.ssa import covers
 from planner.units import is_workload
 from providers.base import Reference, references
+from providers.capi import TOPOLOGY_OWNED
 from providers.registry import rules
 from state.fields import MISSING, leaves, own_entry, set_at, trie, value_at
 from state.live import Absent, Observation, Present, Unreadable
@@ -31,6 +32,8 @@ from state.resource import (
 
 FLEET_LABEL = "clusterform.dev/fleet"
 TEMPLATE_LABEL = "clusterform.dev/template"
+ROTATE = "clusterform.dev/rotate"
+"""Annotation on a template: `"false"` keeps its name, so that an edit is an edit."""
 _BASE_LENGTH = 54
 _MAX_NAME = 63
 
@@ -161,6 +164,8 @@ class Resolver:
                 return Naming(logical=id_, physical=hashed, blocked=seen.reason)
             if isinstance(seen, Present) and says_the_same(full, seen):
                 return Naming(logical=id_, physical=name, predecessor=_other(current, name))
+        if not self._users.get(id_) or _stays(body):
+            return Naming(logical=id_, physical=id_.name)
         return Naming(
             logical=id_, physical=self._free(id_, hashed, full), predecessor=_other(current, hashed)
         )
@@ -217,6 +222,12 @@ class Resolver:
             name = f"{hashed[: _MAX_NAME - len(str(number)) - 1]}-{number}"
 
 
+def _stays(body: JsonObject) -> bool:
+    """The template's own wish to be edited under its name, whatever its webhook says to that."""
+    annotations = body["metadata"].get("annotations") or {}
+    return str(annotations.get(ROTATE)).lower() == "false"
+
+
 def _other(current: list[str], chosen: str) -> str:
     return next((name for name in current if name != chosen), "")
 
@@ -237,7 +248,7 @@ def says_the_same(full: JsonObject, live: Present) -> bool:
 
     Labels and annotations do not count: they are edited in place.
     """
-    if live.deleting:
+    if live.deleting or TOPOLOGY_OWNED in live.labels:
         return False
     if spec_unchanged(full, live):
         return True

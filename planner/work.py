@@ -424,7 +424,8 @@ def _with_unasked(reason: str, unasked: str) -> str:
 
 def _owner_note(live: Observation, row: Row, keeper: Keeper) -> str:
     if row.name == "kept":
-        return f" {keeper.name}: suspend it, or leave the object out of Git"
+        suspend = "suspend it, or " if keeper.name.startswith("Flux") else ""
+        return f" {keeper.name}: {suspend}leave the object out of Git"
     if row.name == "another fleet's" and isinstance(live, Present):
         home = live.annotations.get(CLUSTER_ANNOTATION)
         return f": {live.labels.get(FLEET_LABEL)}" + (f", cluster {home}" if home else "")
