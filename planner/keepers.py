@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from providers.base import value
-from providers.capi import CLUSTER_NAME, TOPOLOGY_OWNED
+from providers.capi import CLUSTER_NAME, made_by_topology
 from providers.kube.client import KubeClient
 from state.errors import ClusterformError
 from state.live import Absent, Present, Unreadable
@@ -40,7 +40,7 @@ class Keepers:
 
     def of(self, live: Present) -> Keeper:
         """The running owner that an object's labels name; empty: there is none."""
-        if TOPOLOGY_OWNED in live.labels:
+        if made_by_topology(live.id.group_kind, live.labels):
             return Keeper(name=f"the topology of Cluster {live.labels.get(CLUSTER_NAME, '')}")
         for kind, prefix in _FLUX:
             name = live.labels.get(f"{prefix}/name")

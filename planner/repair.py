@@ -15,7 +15,7 @@ from planner.standing import seen
 from planner.units import assign, is_workload
 from planner.workspace import Workspace
 from providers.base import references
-from providers.capi import TOPOLOGY_OWNED
+from providers.capi import made_by_topology
 from providers.kube.client import KubeClient
 from providers.registry import rules
 from providers.secrets import sensitive_paths
@@ -73,7 +73,7 @@ def _from_live(workspace: Workspace) -> Records:
         )
     fleet = workspace.fleet_name
     mine = [p for p in live.objects.values() if seen(p, fleet) is Seen.OURS]
-    mine = [p for p in mine if TOPOLOGY_OWNED not in p.labels]
+    mine = [p for p in mine if not made_by_topology(p.id.group_kind, p.labels)]
     units = assign((), mine)
     return {p.id: _record(p, units[p.id]) for p in mine}
 

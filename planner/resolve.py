@@ -17,7 +17,7 @@ from planner.prove import spec_unchanged
 from planner.ssa import covers
 from planner.units import is_workload
 from providers.base import Reference, references
-from providers.capi import TOPOLOGY_OWNED
+from providers.capi import made_by_topology
 from providers.registry import rules
 from state.fields import MISSING, leaves, own_entry, set_at, trie, value_at
 from state.live import Absent, Observation, Present, Unreadable
@@ -248,7 +248,7 @@ def says_the_same(full: JsonObject, live: Present) -> bool:
 
     Labels and annotations do not count: they are edited in place.
     """
-    if live.deleting or TOPOLOGY_OWNED in live.labels:
+    if live.deleting or made_by_topology(live.id.group_kind, live.labels):
         return False
     if spec_unchanged(full, live):
         return True

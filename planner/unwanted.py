@@ -16,7 +16,7 @@ from planner.named import spelling
 from planner.outcome import Decider, Outcome
 from planner.planned import Planned
 from planner.standing import ALLOW_DESTROY
-from providers.capi import CLUSTER, TOPOLOGY_OWNED
+from providers.capi import CLUSTER, made_by_topology
 from state.live import Observation, Present, Unreadable
 from state.resource import ResourceId
 
@@ -27,7 +27,7 @@ class Unwanted(Decider):
     def decide(self, id_: ResourceId, unit: str, out: Outcome) -> None:
         """Plan an object that is live or recorded, and not in Git."""
         live = self._context.observe(id_)
-        if isinstance(live, Present) and TOPOLOGY_OWNED in live.labels:
+        if isinstance(live, Present) and made_by_topology(id_.group_kind, live.labels):
             return  # made by a topology controller that copied our label
         row = decide(self._case(id_, unit, live, None, desired=False))
         match row.then:

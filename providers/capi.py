@@ -7,7 +7,7 @@ core/reconcilers/machinedeployment/mdutil (what rolls), docs/book (owner referen
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from providers.base import (
@@ -325,6 +325,14 @@ def default_replicas(after: JsonObject, before: int) -> int:
 def victims_rule(order: str) -> str:
     """Which machines a scale-down takes, by `deletion.order`; the default is Random."""
     return f"{order.lower()} first" if order not in ("", "Random") else "any of them"
+
+
+def made_by_topology(kind: GroupKind, labels: Mapping[str, str]) -> bool:
+    """An object that a topology controller made and keeps writing.
+
+    The Cluster carries the label too, and is nobody's but the user's (desiredstate computeCluster).
+    """
+    return TOPOLOGY_OWNED in labels and kind != CLUSTER
 
 
 def is_control_plane(machine: JsonObject) -> bool:

@@ -237,6 +237,8 @@ def _cluster(body: JsonObject, relatives: Relatives) -> Readiness:
     state = wait_for(body, ("Available" if new else "Ready", "True"))
     if state.health is not Health.REACHED:
         return deepest_of(state, relatives)
+    if going := _going(relatives):
+        return Readiness(Health.WAITING, "Deleting", going)
     for owner in by_name(relatives.owners):
         if owner.get("kind") not in (_DEPLOYMENT, _POOL, KUBEADM.kind):
             continue  # another provider's control plane: the Cluster sums it up by its contract
@@ -250,6 +252,17 @@ def _cluster(body: JsonObject, relatives: Relatives) -> Readiness:
     if rolling.status not in ("", "False") and not any(map(_waits_for_somebody, relatives.owners)):
         return deepest_of(wait_for(body, ("RollingOut", "False")), relatives)
     return REACHED
+
+
+def _going(relatives: Relatives) -> str:
+    """What leaves a Cluster and is not gone yet: its topology says it is reconciled before that."""
+    for owner in by_name(relatives.owners):
+        if owner["metadata"].get("deletionTimestamp"):
+            return f"{owner.get('kind')} {name_of(owner)} is being deleted"
+    count = sum(1 for m in relatives.machines if m["metadata"].get("deletionTimestamp"))
+    if count and relatives.owners:
+        return f"{count} machine{'s are' if count > 1 else ' is'} being deleted"
+    return ""
 
 
 def _followed(body: JsonObject, relatives: Relatives) -> Readiness:

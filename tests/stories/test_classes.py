@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from planner.changes import Plan
+from planner.select import parse
 from tests.support.lab import Lab, by_verb, capi, change_of
 from tests.support.manifests import NAMESPACE, machine_template
 
@@ -163,3 +164,16 @@ def test_a_rotated_template_of_a_class_is_pruned_after_the_class_lets_go(lab: La
         for t in lab.list(capi("devmachinetemplates", "team-a"))
     }
     assert {"plane", "workers"} <= templates
+
+
+def test_a_topology_that_leaves_git_is_refused_and_can_be_destroyed(lab: Lab) -> None:
+    """Cluster API marks the Cluster itself as owned by its topology, too."""
+    put(lab, cluster_class("old"), cluster("c1", "old"))
+    plan = lab.plan()
+    assert plan.changes == ()
+    assert ["Cluster team-a/c2" in f.summary for f in plan.findings if f.kind == "refused"] == [
+        True
+    ]
+    gone = lab.plan(mode="destroy", targets=(parse("cluster=team-a/c2"),))
+    assert [(c.verb.value, str(c.id)) for c in gone.changes] == [("delete", "Cluster team-a/c2")]
+    assert gone.changes[0].impact.destroyed == 2

@@ -80,7 +80,8 @@ def predicted(plan: Plan) -> dict[str, Impact]:
         elif impact.parts:
             prefix = "" if kind == "ClusterClass" else f"{change.id.name} "
             for part in impact.parts:
-                found[prefix + part.owner.rpartition("/")[2]] = part
+                owner = prefix + part.owner.rpartition("/")[2]
+                found[owner] = _after(found.get(owner), part)
         elif impact.effect in (Effect.NONE, Effect.IN_PLACE):
             continue
         elif kind == "KubeadmControlPlane":
@@ -216,4 +217,5 @@ class Campaign:
         time.sleep(_QUIET)
         outcome.observed = self._machines.between(namespace, start, end)
         outcome.afterwards = self._machines.between(namespace, end, time.monotonic())
-        outcome.second = [f"{c.verb} {c.id}" for c in lab.plan(**edit.options).changes]
+        if not edit.options:
+            outcome.second = [f"{c.verb} {c.id}" for c in lab.plan().changes]

@@ -382,7 +382,7 @@ TOPOLOGY_EDITS = Script(
                 "spec.topology.variables",
                 [{"name": "startup", "value": "2s"}, {"name": "pool", "value": "b"}],
             ),
-            at_most="at most",
+            at_most="up to",
         ),
         Edit(
             id="topology: a label of md-0",
@@ -494,7 +494,7 @@ PLAIN_LIFE = Script(
         ),
         Edit(
             id="plain: deleted",
-            options={"mode": "destroy", "targets": (parse("kind=Cluster"),)},
+            options={"mode": "destroy", "targets": (parse("cluster=*/c1"),)},
             smoke=True,
         ),
     ),
@@ -526,7 +526,7 @@ TOPOLOGY_LIFE = Script(
         ),
         Edit(
             id="topology: deleted",
-            options={"mode": "destroy", "targets": (parse("kind=Cluster"),)},
+            options={"mode": "destroy", "targets": (parse("cluster=*/t1"),)},
         ),
     ),
 )

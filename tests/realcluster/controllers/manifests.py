@@ -162,7 +162,7 @@ def _class(namespace: str) -> list[Doc]:
         "bootstrap": {"templateRef": _typed(_BOOTSTRAP, "KubeadmConfigTemplate", "dev-worker")},
         "infrastructure": {"templateRef": _typed(_INFRA, "DevMachineTemplate", "dev-worker")},
     }
-    names = {"machineDeploymentClass": {"names": ["worker"]}}
+    names = {"machineDeploymentClass": {"names": ["*"]}}
     start = "/spec/template/spec/backend/inMemory/node/provisioning/startupDuration"
     socket = "/spec/template/spec/joinConfiguration/nodeRegistration/criSocket"
     return [

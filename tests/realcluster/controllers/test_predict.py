@@ -37,6 +37,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
 def test_predict(edit: Edit, outcomes: dict[str, Outcome]) -> None:
     found = outcomes[edit.id]
     assert not found.failure, found.failure
+    assert found.predicted or not edit.options, "nothing was planned to be destroyed"
     for owner, seen in found.observed.items():
         said = found.predicted.get(owner, NOTHING)
         if edit.at_most:
