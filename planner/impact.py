@@ -16,7 +16,7 @@ from planner.planned import Planned
 from planner.topologies import LiveClusters, Surroundings, class_impact, cluster_impact, users_of
 from planner.units import cluster_unit
 from providers.base import Effect, Fact, Impact
-from providers.capi import CLUSTER, CLUSTER_CLASS, is_control_plane
+from providers.capi import CLUSTER, CLUSTER_CLASS, DEPLOYMENT_TOPOLOGY, is_control_plane
 from providers.holds import holds, noted
 from providers.kube.answers import ApiError
 from providers.readiness import held_back
@@ -156,7 +156,8 @@ def _cascade(around: Around) -> Iterable[str]:
 def _pool(machine: JsonObject) -> str:
     labels = machine["metadata"].get("labels") or {}
     return str(
-        labels.get("cluster.x-k8s.io/deployment-name")
+        labels.get(DEPLOYMENT_TOPOLOGY)
+        or labels.get("cluster.x-k8s.io/deployment-name")
         or labels.get("cluster.x-k8s.io/pool-name")
         or "no pool"
     )

@@ -12,7 +12,7 @@ import msgspec
 
 from planner.facts import FactReader
 from planner.units import cluster_unit
-from providers.base import Effect, Impact, value
+from providers.base import Effect, Impact
 from providers.blueprint import (
     Blueprint,
     NotKnown,
@@ -23,6 +23,7 @@ from providers.blueprint import (
 )
 from providers.capi import CLUSTER_CLASS, at_most, class_reference
 from providers.kube.answers import ApiError
+from providers.readiness import held_back
 from state.live import Present
 from state.resource import JsonObject, ResourceId
 
@@ -46,17 +47,19 @@ def cluster_impact(
     if live is None:
         return new_impact(after)
     fact = around.facts.of_owner(id_, cluster_unit(id_.cluster, id_.namespace, id_.name))
-    if value(live.body, "spec.paused") and not value(after, "spec.paused"):
-        return at_most("spec.paused", fact, "whatever was held back begins")
-    if not class_reference(after) or not _topology_differs(live.body, after):
+    if _paused(live.body) and not _paused(after):
+        return at_most("the pause ends", fact, "whatever was held back begins")
+    if not class_reference(after):
         return None
     if fact.unreadable:
         return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
     look = _Look(around, id_.cluster)
     try:
-        return topology_impact(look.before(live.body), look.after(after), fact)
+        # Also where only a label of it changes: what its class does to it counts here.
+        found = topology_impact(look.before(live.body), look.after(after), fact)
     except NotKnown as reason:
         return at_most("spec.topology", fact, str(reason))
+    return found if found.parts else None
 
 
 def class_impact(id_: ResourceId, live: Present, after: JsonObject, around: Surroundings) -> Impact:
@@ -92,17 +95,9 @@ def users_of(class_id: ResourceId, clusters: Iterable[Present]) -> Iterable[Pres
     return [c for c in clusters if class_reference(c.body) == wanted]
 
 
-def _topology_differs(before: JsonObject, after: JsonObject) -> bool:
-    """Labels, annotations and networks count too where a patch reads them."""
-    return any(
-        value(before, path) != value(after, path)
-        for path in (
-            "spec.topology",
-            "spec.clusterNetwork",
-            "metadata.labels",
-            "metadata.annotations",
-        )
-    )
+def _paused(cluster: JsonObject) -> bool:
+    """By its field or its annotation; what conditions say is of the past."""
+    return bool(held_back({**cluster, "status": {}}))
 
 
 class _Look:

@@ -41,12 +41,17 @@ Lookup = Callable[[ResourceId], tuple[str, Served] | None]
 Api = Callable[[str], KubeClient | NoAccess | NotYet]
 
 
+SETTLE_SECONDS = 5.0
+
+
 class Pending(msgspec.Struct):
     """One wait: since when, and what was last seen."""
 
     wait: Wait
     since: float
     message: str = ""
+    reached: float | None = None
+    """Since when the milestone has been reached without a break."""
 
 
 class Waiter:
@@ -110,6 +115,10 @@ class Waiter:
             state = look.at(wait)
             if state.health is not Health.WAITING and self._may_be_old(wait[0].cluster):
                 state = confirm.at(wait)
+            if state.health is Health.REACHED:
+                state = self._settled(wait, pending, state)
+            else:
+                pending.reached = None
             if state.health is Health.WAITING:
                 state = self._in_time(wait, pending, state)
             over = state.health is not Health.WAITING
@@ -118,6 +127,20 @@ class Waiter:
             if over or state.message != pending.message:
                 pending.message = state.message
                 yield wait, state, over
+
+    def _settled(self, wait: Wait, pending: Pending, state: Readiness) -> Readiness:
+        """Where no field says whether a controller has begun, its word has to hold for a while.
+
+        A patch or a variable of a class renames nothing, so that its clusters have followed it is
+        told from nothing having happened only by time: they begin within 2 s (measured).
+        """
+        if wait[1].name != FOLLOWED.name:
+            return state
+        if pending.reached is None:
+            pending.reached = self._steady()
+        if self._steady() - pending.reached >= SETTLE_SECONDS:
+            return state
+        return Readiness(Health.WAITING, "Settling", "its class was written a moment ago")
 
     def _in_time(self, wait: Wait, pending: Pending, state: Readiness) -> Readiness:
         """A wait that goes on, with trouble named as such, or one whose deadline has passed.

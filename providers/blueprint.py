@@ -14,17 +14,18 @@ from typing import Any
 
 import msgspec
 
-from providers.base import Effect, Fact, Impact, value
+from providers.base import Effect, Fact, Impact, due, moment, value
 from providers.capi import (
     DEPLOYMENT_TOPOLOGY,
     POOL_TOPOLOGY,
     is_control_plane,
+    owner_uids,
     rolling_limits,
     scale,
     victims_rule,
 )
 from providers.classpatches import NotApplicable, Part, patched, variables, without_open
-from providers.controlplane import reconfigured
+from providers.controlplane import KUBEADM, reconfigured, rollout_due
 from state.resource import JsonObject, canonical, split_api_version
 
 CONTROL_PLANE_OWNER = "control plane"
@@ -54,6 +55,10 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     """Canonical JSON of what only a controller can compute."""
     config: JsonObject = {}
     """Of the control plane: its kubeadmConfigSpec, which not every machine sees all of."""
+    kubeadm: bool = True
+    """Of the control plane: False, another provider decides what an edit does."""
+    rollout: JsonObject = {}
+    """`after` and `before`: what falls due without any other change."""
     strategy: JsonObject = {}
     order: str = ""
     held: str = ""
@@ -109,7 +114,10 @@ class _Renderer:
         part = Part("controlPlane")
         source, open_ = self._rendered(of_class, part, of_cluster, self._builtin(of_cluster))
         inner = value(source, "spec.template.spec", {}) or {}
-        content: dict[str, Any] = {}
+        kubeadm = source.get("kind") == KUBEADM.kind + "Template"
+        content: dict[str, Any] = (
+            {} if kubeadm else {"its control plane template": _content(source)}
+        )
         machines = of_class.get("machineInfrastructure")
         if machines:
             infra, more = self._rendered(machines, part, of_cluster, self._builtin(of_cluster))
@@ -124,7 +132,13 @@ class _Renderer:
             content=content,
             open=canonical({"": open_}),
             strategy=strategy,
-            config=value(inner, "kubeadmConfigSpec", {}) or {},
+            config=(value(inner, "kubeadmConfigSpec", {}) or {}) if kubeadm else {},
+            kubeadm=kubeadm,
+            rollout={
+                **(inner.get("rollout") or {}),
+                **(of_cluster.get("rollout") or {}),
+                **({"after": inner["rolloutAfter"]} if "rolloutAfter" in inner else {}),
+            },
         )
 
     def _worker(self, entry: JsonObject, role: str, held: str) -> Owner:
@@ -155,6 +169,7 @@ class _Renderer:
             or of_class.get("strategy")
             or {},
             order=str(value(entry, "deletion.order") or value(of_class, "deletion.order") or ""),
+            rollout=entry.get("rollout") or {},
             held=held,
         )
 
@@ -187,7 +202,9 @@ class _Renderer:
 
 
 def _content(template: JsonObject) -> Any:
-    return value(template, "spec.template.spec", {})
+    """What makes the controller rotate a template: its kind, and anything in its spec."""
+    group = split_api_version(str(template.get("apiVersion")))[0]
+    return {"kind": f"{template.get('kind')}.{group}", "spec": template.get("spec") or {}}
 
 
 def _annotation(entry: JsonObject, name: str) -> str:
@@ -262,12 +279,14 @@ def _owner_impact(
             if because:
                 notes.append("version and templates change together: some may be replaced twice")
             because, certain = "spec.topology.version", True
-    anew = [m for m in machines if reconfigured(before.config, after.config, m, fact)]
     if because:
         outdated = live
+        certain = certain and after.kubeadm
     else:
-        outdated = sum(1 for m in machines if m in anew or _says_outdated(m))
-        because = "spec.kubeadmConfigSpec" if anew else ""
+        anew = [m for m in machines if reconfigured(before.config, after.config, m, fact)]
+        over = [m for m in machines if _falls_due(name, m, after, fact)]
+        outdated = sum(1 for m in machines if m in anew or m in over or _says_outdated(m))
+        because = "spec.kubeadmConfigSpec" if anew else "rollout.after or before" if over else ""
     replaced, added, removed = scale(live, live - outdated, replicas)
     if after.strategy.get("type") == "OnDelete" and replaced:
         notes.append(f"OnDelete: {replaced} outdated until somebody deletes them")
@@ -282,7 +301,8 @@ def _owner_impact(
     if not rolls:
         effect = Effect.SCALES if added or removed else Effect.NONE
     elif not certain:
-        notes.append("at most: a template of the class decides that only its controller renders")
+        why = "a template of the class decides that only its controller renders"
+        notes.append(f"at most: {why if after.kubeadm else 'its control plane provider decides'}")
     return Impact(
         effect=effect,
         owner=name,
@@ -335,6 +355,16 @@ def _difference(before: Owner, after: Owner) -> tuple[str, bool]:
     if before.open != after.open:
         return "a variable that a template of the class uses", False
     return "", True
+
+
+def _falls_due(name: str, machine: JsonObject, after: Owner, fact: Fact) -> bool:
+    """The topology controller hands `rollout` on; what it does there, it does here."""
+    if name == CONTROL_PLANE_OWNER:
+        return rollout_due(machine, {"spec": {"rollout": after.rollout}}, fact)
+    since = due(after.rollout.get("after"), fact)
+    owners = owner_uids(machine)
+    sets = (ms["metadata"] for ms in fact.machine_sets if ms["metadata"].get("uid") in owners)
+    return any(moment(ms.get("creationTimestamp")) < since for ms in sets)
 
 
 def _says_outdated(machine: JsonObject) -> bool:

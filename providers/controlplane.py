@@ -74,7 +74,7 @@ def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> 
         for m in machines
         if reconfigured(was, becomes, m, fact)
         or _outdated(m, cloned, after, settled)
-        or _due(m, after, fact)
+        or rollout_due(m, after, fact)
     )
     live = len(machines)
     replaced, added, removed = scale(live, live - outdated, replicas)
@@ -118,7 +118,7 @@ _EXPIRY_DAYS = "spec.rollout.before.certificatesExpiryDays"
 _DAY = 86_400
 
 
-def _due(machine: JsonObject, plane: JsonObject, fact: Fact) -> bool:
+def rollout_due(machine: JsonObject, plane: JsonObject, fact: Fact) -> bool:
     """Replaced without any other change: `rollout.after` has passed, or certificates run out.
 
     Source: Cluster API v1.14.0, util/collections ShouldRolloutAfter and ShouldRolloutBefore.

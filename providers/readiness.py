@@ -269,7 +269,8 @@ def _followed(body: JsonObject, relatives: Relatives) -> Readiness:
     """Everything of a topology is made from the templates that its class names now, and settled.
 
     A Cluster's own generation does not move with its class, so nothing in it says that the topology
-    controller has seen the new one; the cloned-from annotations of what it made do.
+    controller has seen the new one. The cloned-from annotations of what it made do, where the class
+    names new templates; for the rest `planner.waits` lets a moment pass.
     """
     found = relatives.cluster_class
     if found is None:

@@ -8,6 +8,7 @@ import pytest
 
 from planner.changes import Plan
 from planner.select import parse
+from providers.base import Effect
 from tests.support.lab import Lab, by_verb, capi, change_of
 from tests.support.manifests import NAMESPACE, machine_template
 
@@ -177,3 +178,24 @@ def test_a_topology_that_leaves_git_is_refused_and_can_be_destroyed(lab: Lab) ->
     gone = lab.plan(mode="destroy", targets=(parse("cluster=team-a/c2"),))
     assert [(c.verb.value, str(c.id)) for c in gone.changes] == [("delete", "Cluster team-a/c2")]
     assert gone.changes[0].impact.destroyed == 2
+
+
+def test_what_a_class_does_counts_also_where_its_cluster_changes_in_passing(lab: Lab) -> None:
+    labelled = cluster("c1", "old").replace("{name: c1,", "{labels: {tier: web}, name: c1,")
+    put(lab, cluster_class("old"), labelled, cluster("c2", "old"), startup="2s")
+    plan = lab.plan()
+    assert {c.id.name: c.impact.replaced for c in plan.changes if c.impact.replaced} == {
+        "small": 1,
+        "c1": 1,
+    }
+
+
+def test_the_end_of_a_pause_lets_everything_begin(lab: Lab) -> None:
+    paused = cluster("c1", "old").replace(
+        "{name: c1,", '{annotations: {cluster.x-k8s.io/paused: ""}, name: c1,'
+    )
+    put(lab, cluster_class("old"), paused, cluster("c2", "old"))
+    lab.apply(lab.plan())
+    put(lab, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"))
+    (change,) = lab.plan().changes
+    assert (change.impact.effect, change.impact.replaced) == (Effect.PROVIDER_DEFINED, 2)
