@@ -400,6 +400,10 @@ TOPOLOGY_EDITS = Script(
             ),
         ),
         Edit(
+            id="topology: rollout.after of md-1",
+            change=lambda docs: put(T1, f"{_MD1}.rollout.after", now())(docs),
+        ),
+        Edit(
             id="topology: another deployment",
             change=lambda docs: docs[T1]["spec"]["topology"]["workers"][
                 "machineDeployments"
@@ -446,6 +450,14 @@ CLASS_EDITS = Script(
             id="class: a label of the template only",
             change=put(
                 "DevMachineTemplate/dev-worker", "metadata.labels", {"team": "infrastructure"}
+            ),
+        ),
+        Edit(
+            id="class: labels inside a machine template",
+            change=put(
+                "DevMachineTemplate/dev-worker",
+                "spec.template.metadata",
+                {"labels": {"tier": "inside"}},
             ),
         ),
         Edit(
