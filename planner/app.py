@@ -28,6 +28,7 @@ from providers.builtin import KINDS, Served
 from providers.capi import CLUSTER
 from providers.kube.client import KubeClient
 from state.errors import ClusterformError
+from state.fields import set_at
 from state.journal import Run as JournalRun
 from state.live import Present
 from state.lock import FleetLock
@@ -342,7 +343,7 @@ class _Application:
             around=Surroundings(
                 facts=FactReader(self._management, self.workspace.ids.wall),
                 clusters=self._live_clusters,
-                planned=self._planned_body,
+                planned=lambda id_: self._planned_body(id_, secrets),
             ),
             results=self.results.get,
             next_step=following.get,
@@ -350,10 +351,16 @@ class _Application:
             pause=self.workspace.ids.sleep,
         )
 
-    def _planned_body(self, id_: ResourceId) -> JsonObject | None:
+    def _planned_body(self, id_: ResourceId, secrets: Mapping[SecretRef, str]) -> JsonObject | None:
         """The body that the last step of this plan sends for an object; None if it sends none."""
-        bodies = [c.body for c in self.plan.writes if c.id == id_ and not c.deletes]
-        return msgspec.json.decode(bodies[-1]) if bodies else None
+        changes = [c for c in self.plan.writes if c.id == id_ and not c.deletes]
+        if not changes:
+            return None
+        body: JsonObject = msgspec.json.decode(changes[-1].body)
+        for path, ref in changes[-1].secrets:
+            if ref in secrets:  # in memory only, to compare what a class renders to
+                set_at(body, path, secrets[ref])
+        return body
 
     def _management(self, cluster: str) -> KubeClient | None:
         found = self.workspace.kube.api(cluster)

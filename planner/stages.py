@@ -9,6 +9,7 @@ they may be three minors behind (Kubernetes version skew policy).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
@@ -70,14 +71,20 @@ def _between(item: Planned, body_of: Body) -> tuple[str, ...]:
     if len(missing) != 1 or _class_steps_itself(item, body_of):
         return ()
     told = _named(item)
+    texts = (str(value(item.live.body, path)), str(value(item.after, path)))
+    if any(not _PLAIN.fullmatch(text) for text in texts) and missing[0] not in told:
+        return ()  # a distribution's own version: which one lies between, nobody can guess (V2)
     return tuple(told.get(minor, f"v{after.major}.{minor}.0") for minor in missing)
 
 
+_PLAIN = re.compile(r"v?\d+\.\d+\.\d+")
+
+
 def _named(item: Planned) -> dict[int, str]:
-    """Minor → the version that the annotation names for it."""
+    """Minor → the version that the annotation names for it, as it is written there."""
     annotations = (item.after or {}).get("metadata", {}).get("annotations") or {}
-    versions = [parse(text.strip()) for text in str(annotations.get(VIA, "")).split(",")]
-    return {v.minor: f"v{v.major}.{v.minor}.{v.patch}" for v in versions if v is not None}
+    texts = [text.strip() for text in str(annotations.get(VIA, "")).split(",")]
+    return {v.minor: text for text in texts if (v := parse(text)) is not None}
 
 
 def _class_steps_itself(item: Planned, body_of: Body) -> bool:

@@ -17,8 +17,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from providers import git, yamldoc
+from providers.topologysecrets import topology_secrets
 from state.errors import ClusterformError
-from state.resource import FieldPath, GitBlob, JsonObject, SecretRef, WorktreeFile, path_text
+from state.fields import value_at
+from state.resource import (
+    FieldPath,
+    GitBlob,
+    GroupKind,
+    JsonObject,
+    SecretRef,
+    WorktreeFile,
+    path_text,
+)
 
 Patterns = tuple[FieldPath, ...]
 """Field paths in which `f:*` stands for every key and `i:*` for every item."""
@@ -59,6 +69,7 @@ SENSITIVE: dict[tuple[str, str], Patterns] = {
     (_BOOTSTRAP, "RKE2Config"): _below(_SPEC, _FILES),
     (_BOOTSTRAP, "RKE2ConfigTemplate"): _below(_TEMPLATE, _FILES),
     (_CONTROL_PLANE, "RKE2ControlPlane"): _below(_SPEC, _FILES),
+    (_CONTROL_PLANE, "RKE2ControlPlaneTemplate"): _below(_TEMPLATE, _FILES),
     (_BOOTSTRAP, "TalosConfig"): ((*_SPEC, "f:data"),),
     (_BOOTSTRAP, "TalosConfigTemplate"): ((*_TEMPLATE, "f:data"),),
 }
@@ -97,6 +108,13 @@ def extract(
         for holder, path in _holders(body, pattern[:-1], ()):
             names = _names(holder, pattern[-1])
             found += [_take(holder, name, (*path, f"f:{name}")) for name in names]
+    for path in list(topology_secrets(GroupKind(group, kind), body)):
+        found.append(Extracted(path, path, "plain"))
+        holder = value_at(body, path[:-1])
+        if isinstance(holder, dict):
+            del holder[path[-1][2:]]
+        else:  # its place in a list stays, for the value to be put back
+            holder[int(path[-1][2:])] = ""
     return found
 
 
@@ -309,6 +327,7 @@ def sensitive_paths(group: str, kind: str, body: JsonObject) -> list[FieldPath]:
     for pattern in sensitive(group, kind):
         for holder, path in _holders(body, pattern[:-1], ()):
             found += [(*path, f"f:{name}") for name in _names(holder, pattern[-1])]
+    found += topology_secrets(GroupKind(group, kind), body)
     if _LAST_APPLIED in (body["metadata"].get("annotations") or {}):
         found.append(("f:metadata", "f:annotations", f"f:{_LAST_APPLIED}"))
     return found

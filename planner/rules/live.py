@@ -99,7 +99,7 @@ def _step(
             id_,
             path,
             f"{path} skips a minor version, from {live} to {wanted}",
-            "go to the next minor version first, and on once everything runs it",
+            "go to the next minor version first, or name it: clusterform.dev/upgrade-via",
         )
 
 

@@ -199,3 +199,42 @@ def test_the_end_of_a_pause_lets_everything_begin(lab: Lab) -> None:
     put(lab, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"))
     (change,) = lab.plan().changes
     assert (change.impact.effect, change.impact.replaced) == (Effect.PROVIDER_DEFINED, 2)
+
+
+_LABELLED = "template:\n    metadata: {labels: {a: b}}\n"
+
+
+def _machines(name: str) -> tuple[str, str]:
+    """A machine template without and with labels of its machines."""
+    head = f"{{name: {name}, namespace: team-a}}\nspec:\n  "
+    return f"{head}template:\n", f"{head}{_LABELLED}"
+
+
+_IN_MEMORY = "spec: {backend: {inMemory: {}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("Spec: {verbosity: 2}", "Spec: {verbosity: 3}", id="control-plane"),
+        pytest.param("{spec: {verbosity: 2}}}", "{spec: {verbosity: 3}}}", id="bootstrap"),
+        pytest.param(*_machines("plane"), id="machines-of-the-control-plane"),
+        pytest.param(*_machines("workers"), id="machines-of-workers"),
+        pytest.param(
+            f"{{template: {{{_IN_MEMORY}",
+            f"{{template: {{metadata: {{labels: {{a: b}}}}, {_IN_MEMORY}",
+            id="infrastructure",
+        ),
+    ],
+)
+def test_a_run_ends_when_the_clusters_follow_any_template_of_their_class(
+    lab: Lab, old: str, new: str
+) -> None:
+    lab.edit("clusters/fleet.yaml", (old, new))
+    lab.commit()
+    started = lab.clock.now()
+    finished = lab.apply(lab.plan())
+    assert [r.message for r in finished.results if r.outcome != "done"] == []
+    assert finished.unsettled == ()
+    assert lab.clock.now() - started < 1200, "it waited for something that never came"
+    assert lab.plan().changes == ()

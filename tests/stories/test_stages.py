@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from planner.changes import AfterAction, Plan
 from tests.support.lab import Lab, by_verb, capi
 from tests.support.manifests import NAMESPACE, cluster
+
+_PLANE = "kind: KubeadmControlPlane\nmetadata: {"
 
 
 def lab_at(tmp_path: Path, version: str, **more: int) -> Lab:
@@ -64,6 +68,27 @@ def test_the_version_in_between_can_be_named(tmp_path: Path) -> None:
     plan = lab.plan()
     assert plane_steps(plan) == [(0, "v1.34.2", "v1.35.4", 1), (1, "v1.35.4", "v1.36.1", 1)]
     assert not any("passes through" in f.summary for f in plan.findings)
+
+
+@pytest.mark.parametrize("named", ["", "nonsense"])
+def test_a_version_of_a_distribution_has_to_be_named(tmp_path: Path, named: str) -> None:
+    lab = lab_at(tmp_path, "v1.34.2+rke2r1")
+    note = f"annotations: {{clusterform.dev/upgrade-via: {named or 'none'}}}, "
+    put(lab, cluster(version="v1.36.1+rke2r1").replace(_PLANE, _PLANE + note))
+    plan = lab.plan()
+    assert plane_steps(plan) == []
+    (refused,) = [f for f in plan.findings if f.code == "V2"]
+    assert "clusterform.dev/upgrade-via" in refused.hint
+
+
+def test_a_named_version_is_taken_as_it_is_written(tmp_path: Path) -> None:
+    lab = lab_at(tmp_path, "v1.34.2+rke2r1")
+    note = "annotations: {clusterform.dev/upgrade-via: v1.35.4+rke2r2}, "
+    put(lab, cluster(version="v1.36.1+rke2r1").replace(_PLANE, _PLANE + note))
+    assert [(a, b) for _, a, b, _ in plane_steps(lab.plan())] == [
+        ("v1.34.2+rke2r1", "v1.35.4+rke2r2"),
+        ("v1.35.4+rke2r2", "v1.36.1+rke2r1"),
+    ]
 
 
 def test_an_upgrade_cut_off_between_its_steps_is_resumed(tmp_path: Path) -> None:

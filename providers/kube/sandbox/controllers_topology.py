@@ -121,11 +121,21 @@ class _Topology:
         group = key_of(source)[0]
         key = (group, source["kind"], self.cluster.namespace, name)
         self.used.add(key)
-        if self.world.get(*key) is None:
-            metadata = self._metadata(source, name, part.name)
+        metadata = self._metadata(source, name, part.name)
+        known = self.world.get(*key)
+        if known is None:
             value = {"apiVersion": source["apiVersion"], "kind": source["kind"]}
             self.world.create({**value, "metadata": metadata, "spec": content}, manager=MANAGER)
+        else:
+            self._from(known, metadata)
         return {"apiGroup": group, "kind": source["kind"], "name": name}
+
+    def _from(self, known: JsonObject, wanted: JsonObject) -> None:
+        """Say anew what it was cloned from; that is metadata only, so nothing rotates."""
+        annotations = known["metadata"].setdefault("annotations", {})
+        if any(annotations.get(k) != v for k, v in wanted["annotations"].items()):
+            annotations.update(wanted["annotations"])
+            Subject(self.world, key_of(known), known, MANAGER).save()
 
     def _metadata(self, source: JsonObject, name: str, deployment: str = "") -> JsonObject:
         group, kind, _, cloned = key_of(source)
@@ -185,6 +195,8 @@ class _Topology:
         else:
             subject = Subject(self.world, key_of(current), current, MANAGER)
             current["spec"] = spec
+            made = self._metadata(source, current["metadata"]["name"])["annotations"]
+            current["metadata"].setdefault("annotations", {}).update(made)
             subject.save()
         self.cluster.spec[field] = ref_to(current)
         return current
