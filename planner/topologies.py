@@ -21,8 +21,9 @@ from providers.blueprint import (
     summed,
     topology_impact,
 )
-from providers.capi import CLUSTER_CLASS, at_most, class_reference
+from providers.capi import CLUSTER_CLASS, class_reference
 from providers.kube.answers import ApiError
+from providers.pools import at_most, has_pools
 from state.live import Present
 from state.resource import JsonObject, ResourceId
 
@@ -45,7 +46,8 @@ def cluster_impact(
     """The machines that a change of a Cluster touches; None if it touches none by itself."""
     if live is None:
         return new_impact(after)
-    fact = around.facts.of_owner(id_, cluster_unit(id_.cluster, id_.namespace, id_.name))
+    unit = cluster_unit(id_.cluster, id_.namespace, id_.name)
+    fact = around.facts.of_owner(id_, unit, pools=has_pools(live.body))
     if value(live.body, "spec.paused") and not value(after, "spec.paused"):
         return at_most("spec.paused", fact, "whatever was held back begins")
     if not class_reference(after) or not _topology_differs(live.body, after):
@@ -70,7 +72,9 @@ def class_impact(id_: ResourceId, live: Present, after: JsonObject, around: Surr
         users += 1
         name = f"{cluster.id.namespace}/{cluster.id.name}"
         fact = around.facts.of_owner(
-            cluster.id, cluster_unit(cluster.id.cluster, cluster.id.namespace, cluster.id.name)
+            cluster.id,
+            cluster_unit(cluster.id.cluster, cluster.id.namespace, cluster.id.name),
+            pools=has_pools(cluster.body),
         )
         if fact.unreadable:
             return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
