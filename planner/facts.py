@@ -30,6 +30,7 @@ from providers.capi import (
 from providers.controlplane import KUBEADM
 from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
+from providers.pools import live_machines, owned_by, uncounted_machines
 from providers.registry import rules
 from providers.selected import SELECTING
 from state.live import Absent, Present, Unreadable
@@ -37,7 +38,6 @@ from state.resource import GroupKind, JsonObject, ResourceId, split_api_version
 
 _PARALLEL = 8
 """Units read at a time: the server answers in milliseconds, so waiting is most of it."""
-_POOL_NAME = "cluster.x-k8s.io/pool-name"
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +62,7 @@ class FactReader:
         self._client = client
         self._now = now
         self._around: dict[str, Around] = {}
+        self._pools: dict[str, tuple[JsonObject, ...]] = {}
         self._selecting: dict[tuple[str, str], list[JsonObject]] = {}
         self._objects: dict[ResourceId, JsonObject | None] = {}
         self._found: dict[tuple[str, GroupKind], tuple[str, Served] | None] = {}
@@ -69,21 +70,52 @@ class FactReader:
     def forget(self, unit: str) -> None:
         """Read this unit anew: at apply, facts are compared with those of the plan."""
         self._around.pop(unit, None)
+        self._pools.pop(unit, None)
         self._objects.clear()
 
-    def of_owner(self, owner: ResourceId, unit: str) -> Fact:
-        """The facts around one owner of machines in its cluster's unit."""
+    def of_owner(self, owner: ResourceId, unit: str, *, pools: bool = False) -> Fact:
+        """The facts around one owner of machines in its cluster's unit.
+
+        `pools`: with the live MachinePools of the cluster, which is one more LIST.
+        """
         around = self.around(unit)
         if around.unreadable:
             return Fact(unreadable=around.unreadable)
+        try:
+            read = self._pools_of(unit) if pools else ()
+        except ApiError as error:
+            return Fact(unreadable=f"machine pools could not be read: {error.brief}")
         mine = _selector(owner)
         return Fact(
             machine_sets=tuple(m for m in around.machine_sets if mine(m)),
             machines=tuple(m for m in around.machines if mine(m)),
             infra_machines=around.infra_machines,
             configs=around.configs,
+            pools=read,
             now=self._now(),
         )
+
+    def destroyed(self, owner: ResourceId, unit: str, body: JsonObject) -> tuple[int, str]:
+        """(machines that go with a live owner, why that is not known)."""
+        whole = owner.group_kind == CLUSTER
+        fact = self.of_owner(owner, unit, pools=whole)
+        if fact.unreadable:
+            return 0, fact.unreadable
+        if whole:
+            return len(fact.machines) + uncounted_machines(fact.pools, fact.machines), ""
+        return live_machines(owner.group_kind, body, fact), ""
+
+    def _pools_of(self, unit: str) -> tuple[JsonObject, ...]:
+        cluster = cluster_of_unit(unit)
+        client = self._client(cluster.cluster) if cluster else None
+        if cluster is None or client is None:
+            raise ApiError("api-unavailable", "its management cluster cannot be read")
+        if unit not in self._pools:
+            selector = f"{CLUSTER_NAME}={cluster.name}"
+            self._pools[unit] = tuple(
+                self._list(client, cluster.namespace, GROUP, MACHINE_POOL.kind, selector=selector)
+            )
+        return self._pools[unit]
 
     def object(self, id_: ResourceId) -> JsonObject | None:
         """One live object of a management cluster, read once; None if it is not there.
@@ -230,6 +262,10 @@ def _group(reference: JsonObject) -> str:
     return str(group) if group else split_api_version(str(reference.get("apiVersion", "")))[0]
 
 
+def _is(body: JsonObject, kind: GroupKind, name: str) -> bool:
+    return body.get("kind") == kind.kind and body["metadata"]["name"] == name
+
+
 def _selector(owner: ResourceId) -> Callable[[JsonObject], bool]:
     def labels(body: JsonObject) -> JsonObject:
         return body["metadata"].get("labels") or {}
@@ -237,8 +273,9 @@ def _selector(owner: ResourceId) -> Callable[[JsonObject], bool]:
     kind = owner.group_kind
     if kind == MACHINE_DEPLOYMENT:
         return lambda body: labels(body).get(DEPLOYMENT_NAME) == owner.name
-    if kind == MACHINE_POOL:
-        return lambda body: labels(body).get(_POOL_NAME) == owner.name
+    if kind in (MACHINE_SET, MACHINE_POOL):
+        owned = owned_by(kind, owner.name)
+        return lambda body: owned(body) or _is(body, kind, owner.name)
     if rules(kind.group, kind.kind).control_plane:
         return lambda body: CONTROL_PLANE in labels(body)
     if kind in (CLUSTER, CLUSTER_CLASS):

@@ -11,14 +11,16 @@ from collections.abc import Iterable
 import msgspec
 
 from planner.changes import Change, Verb
-from planner.facts import Around, FactReader
+from planner.facts import FactReader
 from planner.planned import Planned
 from planner.topologies import LiveClusters, Surroundings, class_impact, cluster_impact, users_of
 from planner.units import cluster_unit
 from providers.base import Effect, Fact, Impact
 from providers.capi import CLUSTER, CLUSTER_CLASS, DEPLOYMENT_TOPOLOGY, is_control_plane
+from providers.conditions import name_of
 from providers.holds import holds, noted
 from providers.kube.answers import ApiError
+from providers.pools import uncounted_machines
 from providers.readiness import held_back
 from providers.registry import impact, rules, uncounted
 from providers.selected import set_off
@@ -30,7 +32,7 @@ def with_impact(item: Planned, around: Surroundings) -> Change:
     """The change with its impact filled in."""
     change = item.change
     if change.deletes:
-        return _removal(change, around.facts)
+        return _removal(change, item.live, around.facts)
     if change.verb in (Verb.FORGET, Verb.ROTATE):
         return change
     found = impact_of(change.id, change.unit, item.live, item.after, around)
@@ -112,43 +114,47 @@ def _held(found: Impact | None, before: JsonObject, after: JsonObject) -> Impact
     return msgspec.structs.replace(found, note="; ".join(notes))
 
 
-def _removal(change: Change, facts: FactReader) -> Change:
+def _removal(change: Change, live: Present | None, facts: FactReader) -> Change:
     kind_rules = rules(change.id.group, change.id.kind)
     if change.id.group_kind == CLUSTER:
-        return _cluster_removal(change, facts.around(change.unit))
+        return _cluster_removal(change, facts)
     if not kind_rules.machines or change.id.group_kind == CLUSTER_CLASS:
         return change
-    fact = facts.of_owner(change.id, change.unit)
-    if fact.unreadable:
-        found = Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
+    body = live.body if live is not None else {}
+    count, unreadable = facts.destroyed(change.id, change.unit, body)
+    if unreadable:
+        found = Impact(effect=Effect.UNKNOWN, because=unreadable)
     else:
-        count = len(fact.machines)
         found = Impact(effect=Effect.DESTROYS, destroyed=count, live=count, peak=count)
     return msgspec.structs.replace(change, impact=found)
 
 
-def _cluster_removal(change: Change, around: Around) -> Change:
+def _cluster_removal(change: Change, facts: FactReader) -> Change:
     """Only the Cluster is deleted; what goes with it and what stays behind is said."""
     survives = (
         "volumes with reclaim policy Retain and load balancers made by Services in the cluster",
     )
-    if around.unreadable:
-        unknown = Impact(effect=Effect.UNKNOWN, because=around.unreadable)
+    fact = facts.of_owner(change.id, change.unit, pools=True)
+    if fact.unreadable:
+        unknown = Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
         return msgspec.structs.replace(change, impact=unknown, survives=survives)
-    count = len(around.machines)
+    count = len(fact.machines) + uncounted_machines(fact.pools, fact.machines)
     return msgspec.structs.replace(
         change,
         impact=Impact(effect=Effect.DESTROYS, destroyed=count, live=count, peak=count),
-        cascade=tuple(_cascade(around)),
+        cascade=tuple(_cascade(fact)),
         survives=survives,
     )
 
 
-def _cascade(around: Around) -> Iterable[str]:
-    plane = sum(1 for m in around.machines if is_control_plane(m))
+def _cascade(fact: Fact) -> Iterable[str]:
+    plane = sum(1 for m in fact.machines if is_control_plane(m))
     if plane:
         yield f"{plane} control-plane machine{'s' if plane > 1 else ''}"
-    pools = Counter(_pool(m) for m in around.machines if not is_control_plane(m))
+    pools = Counter(_pool(m) for m in fact.machines if not is_control_plane(m))
+    for body in fact.pools:
+        if more := uncounted_machines([body], fact.machines):
+            pools[name_of(body)] += more
     for pool, count in sorted(pools.items()):
         yield f"{count} worker machine{'s' if count > 1 else ''} of {pool}"
 

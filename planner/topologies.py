@@ -21,8 +21,9 @@ from providers.blueprint import (
     summed,
     topology_impact,
 )
-from providers.capi import CLUSTER_CLASS, at_most, class_reference
+from providers.capi import CLUSTER_CLASS, class_reference
 from providers.kube.answers import ApiError
+from providers.pools import at_most, has_pools
 from providers.readiness import held_back
 from state.live import Present
 from state.resource import JsonObject, ResourceId
@@ -46,7 +47,8 @@ def cluster_impact(
     """The machines that a change of a Cluster touches; None if it touches none by itself."""
     if live is None:
         return new_impact(after)
-    fact = around.facts.of_owner(id_, cluster_unit(id_.cluster, id_.namespace, id_.name))
+    unit = cluster_unit(id_.cluster, id_.namespace, id_.name)
+    fact = around.facts.of_owner(id_, unit, pools=has_pools(live.body))
     if _paused(live.body) and not _paused(after):
         return at_most("the pause ends", fact, "whatever was held back begins")
     if not class_reference(after):
@@ -73,7 +75,9 @@ def class_impact(id_: ResourceId, live: Present, after: JsonObject, around: Surr
         users += 1
         name = f"{cluster.id.namespace}/{cluster.id.name}"
         fact = around.facts.of_owner(
-            cluster.id, cluster_unit(cluster.id.cluster, cluster.id.namespace, cluster.id.name)
+            cluster.id,
+            cluster_unit(cluster.id.cluster, cluster.id.namespace, cluster.id.name),
+            pools=has_pools(cluster.body),
         )
         if fact.unreadable:
             return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)

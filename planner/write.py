@@ -260,19 +260,18 @@ class Writer:
                 f"it would touch {now.touched} machines, the plan says {change.impact.touched}",
             )
 
-    def _check_destroyed(self, change: Change) -> None:
+    def _check_destroyed(self, change: Change, found: Present) -> None:
         """Machines that came since the plan are not destroyed with what it named."""
         if change.impact.effect is not Effect.DESTROYS:
             return
         self._facts.forget(change.unit)
-        fact = self._facts.of_owner(change.id, change.unit)
-        if fact.unreadable:
-            raise _stale(change, f"what it destroys is not known now: {fact.unreadable}")
-        if len(fact.machines) > change.impact.destroyed:
+        count, unreadable = self._facts.destroyed(change.id, change.unit, found.body)
+        if unreadable:
+            raise _stale(change, f"what it destroys is not known now: {unreadable}")
+        if count > change.impact.destroyed:
             raise _stale(
                 change,
-                f"it would destroy {len(fact.machines)} machines,"
-                f" the plan says {change.impact.destroyed}",
+                f"it would destroy {count} machines, the plan says {change.impact.destroyed}",
             )
 
     def _force(self, change: Change, body: JsonObject, found: Present) -> bool:
@@ -301,7 +300,7 @@ class Writer:
                 return Written(uid=found.uid, note="was being deleted already")
             if isinstance(change.precondition, MustBe):
                 check_fingerprint(change, change.precondition, found)
-            self._check_destroyed(change)
+            self._check_destroyed(change, found)
             try:
                 return self._send_delete(change, found)
             except ApiError as error:

@@ -183,6 +183,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     infra_machines: tuple[JsonObject, ...] = ()
     configs: tuple[JsonObject, ...] = ()
     """Bootstrap configurations of control-plane machines."""
+    pools: tuple[JsonObject, ...] = ()
+    """Live MachinePools of a Cluster, where asked for: many have no Machine objects."""
     now: float = 0.0
     """The time of the read, in seconds since 1970."""
     unreadable: str = ""
@@ -293,11 +295,27 @@ def _through_lists(
     yield path, value
 
 
+def mapping(found: Any) -> JsonObject:
+    """What stands where an object belongs; anything else reads as an empty one."""
+    return found if isinstance(found, dict) else {}
+
+
+def count(found: Any, default: int | None = None) -> int | None:
+    """A number of machines; `default` where nothing is said, None where no number is.
+
+    Bodies come from Git, too: a server that would refuse `"3"` may not have been asked yet.
+    """
+    if found is None:
+        return default
+    known = isinstance(found, int) and not isinstance(found, bool) and found >= 0
+    return found if known else None
+
+
 def moment(text: Any) -> float:
     """A time as the API writes it (`2026-11-22T10:00:00Z`), in seconds since 1970; else 0."""
     try:
         return datetime.datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 

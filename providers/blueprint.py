@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from providers.base import Effect, Fact, Impact, due, moment, value
+from providers.base import Effect, Fact, Impact, count, due, mapping, moment, value
 from providers.capi import (
     DEPLOYMENT_TOPOLOGY,
     POOL_TOPOLOGY,
@@ -25,7 +25,8 @@ from providers.capi import (
     victims_rule,
 )
 from providers.classpatches import NotApplicable, Part, patched, variables, without_open
-from providers.controlplane import KUBEADM, reconfigured, rollout_due
+from providers.controlplane import KUBEADM, reconfigured, rollout_due, says_outdated
+from providers.pools import pool_change, topology_pool_machines
 from state.resource import JsonObject, canonical, split_api_version
 
 CONTROL_PLANE_OWNER = "control plane"
@@ -76,11 +77,21 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
 def blueprint(cluster: JsonObject, class_body: JsonObject, template: Template) -> Blueprint:
     """The topology of `cluster` as its class renders it. Raises: NotKnown."""
     try:
-        return _Renderer(cluster, class_body, template).run()
+        return _checked(_Renderer(cluster, class_body, template).run())
     except NotApplicable as error:
         raise NotKnown(str(error)) from error
-    except (AttributeError, TypeError, KeyError) as error:
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
         raise NotKnown(f"its class or topology is not of the expected form ({error})") from error
+
+
+def _checked(found: Blueprint) -> Blueprint:
+    """Owners whose fields can be computed with; whoever reads Git may have written anything."""
+    for owner in found.owners.values():
+        if owner.replicas is not None and count(owner.replicas) is None:
+            raise NotKnown(f"replicas of {owner.name} are not a number of machines")
+        if not isinstance(owner.strategy, dict) or not isinstance(owner.config, dict):
+            raise NotKnown(f"the rollout of {owner.name} is not of the expected form")
+    return found
 
 
 class _Renderer:
@@ -216,13 +227,16 @@ def _annotation(entry: JsonObject, name: str) -> str:
 
 def new_impact(after: JsonObject) -> Impact | None:
     """The machines of a Cluster that is made; None without a topology."""
-    topology = value(after, "spec.topology")
+    topology = mapping(value(after, "spec.topology"))
     if not topology:
         return None
-    workers = topology.get("workers") or {}
-    listed = [*(workers.get("machineDeployments") or ()), *(workers.get("machinePools") or ())]
-    counts = [value(topology, "controlPlane.replicas", 1), *(w.get("replicas", 1) for w in listed)]
-    added = sum(count for count in counts if isinstance(count, int))
+    lists = (value(topology, f"workers.{name}") for name in ("machineDeployments", "machinePools"))
+    listed = [mapping(entry) for entries in lists if isinstance(entries, list) for entry in entries]
+    parts = (mapping(topology.get("controlPlane")), *listed)
+    counts = [count(part.get("replicas"), 1) for part in parts]
+    if None in counts:
+        return Impact(effect=Effect.UNKNOWN, because="replicas that are not a number of machines")
+    added = sum(n for n in counts if n is not None)
     return Impact(effect=Effect.SCALES, added=added, total=added, peak=added)
 
 
@@ -251,10 +265,15 @@ def owner_name(machine: JsonObject) -> str:
     return f"MachinePool {labels.get(POOL_TOPOLOGY, '')}"
 
 
+_POOL = "MachinePool "
+
+
 def _owner_impact(
     name: str, before: Owner | None, after: Owner | None, machines: list[JsonObject], fact: Fact
 ) -> Impact:
     live = len(machines)
+    if name.startswith(_POOL):
+        live = topology_pool_machines(name.removeprefix(_POOL), machines, fact)
     if after is None:
         return Impact(
             effect=Effect.DESTROYS,
@@ -285,7 +304,7 @@ def _owner_impact(
     else:
         anew = [m for m in machines if reconfigured(before.config, after.config, m, fact)]
         over = [m for m in machines if _falls_due(name, m, after, fact)]
-        outdated = sum(1 for m in machines if m in anew or m in over or _says_outdated(m))
+        outdated = sum(1 for m in machines if m in anew or m in over or says_outdated(m))
         because = "spec.kubeadmConfigSpec" if anew else "rollout.after or before" if over else ""
     replaced, added, removed = scale(live, live - outdated, replicas)
     if after.strategy.get("type") == "OnDelete" and replaced:
@@ -320,30 +339,17 @@ def _owner_impact(
 
 def _pool_impact(before: Owner, after: Owner, live: int, replicas: int) -> Impact:
     because, _ = _difference(before, after)
-    because = because or ("spec.topology.version" if before.version != after.version else "")
-    if not because:
-        _, added, removed = scale(live, live, replicas)
-        effect = Effect.SCALES if added or removed else Effect.NONE
-        return Impact(
-            effect=effect,
-            owner=after.name,
-            added=added,
-            removed=removed,
-            live=live,
-            total=replicas,
-            peak=max(live, replicas),
-            floor=min(live, replicas),
-        )
-    return Impact(
-        effect=Effect.PROVIDER_DEFINED,
-        owner=after.name,
-        replaced=live,
-        live=live,
-        total=replicas,
-        peak=max(live, replicas),
-        because=because,
-        note="at most; its infrastructure provider decides which",
-    )
+    notes = []
+    if before.version != after.version:
+        if after.held:
+            notes.append(f"stays on {before.version}: {after.held}")
+        because = because or ("" if after.held else "spec.topology.version")
+    if before.replicas == after.replicas:
+        replicas = live  # whoever scaled it: nothing here does
+    decided = "its infrastructure provider decides which"
+    found = pool_change(because, live, replicas, decided)
+    note = "; ".join(filter(None, (found.note, *notes)))
+    return msgspec.structs.replace(found, owner=after.name, note=note)
 
 
 def _difference(before: Owner, after: Owner) -> tuple[str, bool]:
@@ -367,11 +373,6 @@ def _falls_due(name: str, machine: JsonObject, after: Owner, fact: Fact) -> bool
     return any(moment(ms.get("creationTimestamp")) < since for ms in sets)
 
 
-def _says_outdated(machine: JsonObject) -> bool:
-    conditions = value(machine, "status.conditions", []) or ()
-    return any(c.get("type") == "UpToDate" and c.get("status") == "False" for c in conditions)
-
-
 def _limits(name: str, replicas: int, strategy: JsonObject) -> tuple[int, int]:
     if name != CONTROL_PLANE_OWNER:
         return rolling_limits(replicas, strategy)
@@ -388,7 +389,7 @@ def summed(parts: Iterable[Impact], *, staged: int = 0, note: str = "") -> Impac
     Without stages everything rolls at once, so peaks add up (measured: docs/cluster-api.md).
     """
     known = sorted(parts, key=lambda p: p.owner)
-    touched = tuple(p for p in known if p.effect is not Effect.NONE)
+    touched = tuple(p for p in known if p.effect is not Effect.NONE or p.note)
     live = sum(p.live for p in known)
     total = sum(p.total for p in known)
     extra = sorted((p.peak - max(p.live, p.total) for p in known if p.replaced), reverse=True)

@@ -7,6 +7,7 @@ core/reconcilers/machinedeployment/mdutil (what rolls), docs/book (owner referen
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +18,9 @@ from providers.base import (
     KindRules,
     Milestone,
     RefRule,
+    count,
     due,
+    mapping,
     moment,
     value,
 )
@@ -33,6 +36,8 @@ MACHINE_SET = GroupKind(GROUP, "MachineSet")
 MACHINE = GroupKind(GROUP, "Machine")
 CLUSTER_NAME = "cluster.x-k8s.io/cluster-name"
 DEPLOYMENT_NAME = "cluster.x-k8s.io/deployment-name"
+SET_NAME = "cluster.x-k8s.io/set-name"
+POOL_NAME = "cluster.x-k8s.io/pool-name"
 CONTROL_PLANE = "cluster.x-k8s.io/control-plane"
 TOPOLOGY_OWNED = "topology.cluster.x-k8s.io/owned"
 DEPLOYMENT_TOPOLOGY = "topology.cluster.x-k8s.io/deployment-name"
@@ -71,7 +76,7 @@ FOLLOWED = Milestone(name="class-followed", deadline=3600)
 """Of a Cluster: its class was written, and everything of it is made from the class as it is now."""
 PROVISIONED = Milestone(name="infrastructure-provisioned", deadline=2100)
 
-_TEMPLATE_FIELDS = (
+TEMPLATE_FIELDS = (
     "spec.template.spec.version",
     "spec.template.spec.bootstrap",
     "spec.template.spec.infrastructureRef",
@@ -111,13 +116,17 @@ KINDS: dict[GroupKind, KindRules] = {
             "spec.controlPlane.machineInfrastructure.templateRef",
             "spec.controlPlane.machineInfrastructure.ref",
             "spec.controlPlane.healthCheck.remediation.templateRef",
+            "spec.controlPlane.machineHealthCheck.remediationTemplate",
             "spec.workers.machineDeployments[*].bootstrap.templateRef",
             "spec.workers.machineDeployments[*].infrastructure.templateRef",
             "spec.workers.machineDeployments[*].template.bootstrap.ref",
             "spec.workers.machineDeployments[*].template.infrastructure.ref",
             "spec.workers.machineDeployments[*].healthCheck.remediation.templateRef",
+            "spec.workers.machineDeployments[*].machineHealthCheck.remediationTemplate",
             "spec.workers.machinePools[*].bootstrap.templateRef",
             "spec.workers.machinePools[*].infrastructure.templateRef",
+            "spec.workers.machinePools[*].template.bootstrap.ref",
+            "spec.workers.machinePools[*].template.infrastructure.ref",
         ),
         always_shared=True,
         machines=True,
@@ -143,7 +152,7 @@ KINDS: dict[GroupKind, KindRules] = {
             "spec.rollout.strategy",
             "spec.rollout.after",
             "spec.paused",
-            *_TEMPLATE_FIELDS,
+            *TEMPLATE_FIELDS,
         ),
     ),
     MACHINE_POOL: KindRules(
@@ -153,12 +162,15 @@ KINDS: dict[GroupKind, KindRules] = {
         machines=True,
         ready=ROLLED_OUT,
         defaults=(("spec.replicas", 1),),
-        reads=("spec.replicas", *_TEMPLATE_FIELDS),
+        reads=("spec.replicas", *TEMPLATE_FIELDS),
     ),
     MACHINE_SET: KindRules(
         references=(_OF_CLUSTER, *_machine_refs("spec.template.spec")),
         immutable=("spec.clusterName",),
         cascaded=True,
+        machines=True,
+        defaults=(("spec.replicas", 1),),
+        reads=("spec.replicas", *TEMPLATE_FIELDS),
     ),
     MACHINE: KindRules(
         references=(_OF_CLUSTER, *_machine_refs("spec")),
@@ -188,11 +200,11 @@ KINDS: dict[GroupKind, KindRules] = {
 
 def class_reference(cluster: JsonObject) -> tuple[str, str] | None:
     """(namespace, name) of the ClusterClass in either form; None without a topology."""
-    topology = value(cluster, "spec.topology")
+    topology = mapping(value(cluster, "spec.topology"))
     if not topology:
         return None
     home = str(cluster["metadata"].get("namespace"))
-    reference = topology.get("classRef") or {}
+    reference = mapping(topology.get("classRef"))
     name = reference.get("name") or topology.get("class")
     namespace = reference.get("namespace") or topology.get("classNamespace") or home
     return (str(namespace), str(name)) if name else None
@@ -203,24 +215,31 @@ def rolling_limits(replicas: int, strategy: JsonObject) -> tuple[int, int]:
 
     Source: Cluster API book, §MachineDeployment; defaults 1 and 0.
     """
-    limits = strategy.get("rollingUpdate") or {}
+    limits = mapping(strategy.get("rollingUpdate"))
     surge = _count(limits.get("maxSurge", 1), replicas, math.ceil)
     unavailable = _count(limits.get("maxUnavailable", 0), replicas, math.floor)
     return (surge, unavailable) if surge or unavailable else (0, 1)
 
 
 def _count(limit: Any, replicas: int, rounding: Any) -> int:
-    if isinstance(limit, str) and limit.endswith("%") and limit[:-1].isdigit():
-        return int(rounding(int(limit[:-1]) * replicas / 100))
-    return int(limit) if isinstance(limit, int) or str(limit).isdigit() else 0
+    share = _SHARE.fullmatch(limit) if isinstance(limit, str) else None
+    if share is None:
+        return count(limit) or 0
+    many = int(share[1])
+    return int(rounding(many * replicas / 100)) if share[2] else many
 
 
-def rollout_key(machine_spec: JsonObject) -> tuple[Any, ...]:
+_SHARE = re.compile(r"([0-9]{1,9})(%?)")
+"""A limit in a string: an IntOrString of Kubernetes is a number or a percentage."""
+
+
+def rollout_key(machine_spec: Any) -> tuple[Any, ...]:
     """The four fields that decide whether a machine is up to date (mdutil MachineTemplateUpToDate).
 
     References count by group, kind and name; never by what the template says.
     """
-    bootstrap = machine_spec.get("bootstrap") or {}
+    machine_spec = mapping(machine_spec)
+    bootstrap = mapping(machine_spec.get("bootstrap"))
     return (
         machine_spec.get("version"),
         reference_key(bootstrap.get("configRef")) or bootstrap.get("dataSecretName"),
@@ -229,12 +248,12 @@ def rollout_key(machine_spec: JsonObject) -> tuple[Any, ...]:
     )
 
 
-def reference_key(reference: JsonObject | None) -> tuple[str, str, str] | None:
+def reference_key(reference: Any) -> tuple[str, str, str] | None:
     """(group, kind, name) of a reference in either form."""
-    if not reference:
+    if not isinstance(reference, dict) or not reference:
         return None
     group = reference.get("apiGroup") or str(reference.get("apiVersion", "")).rpartition("/")[0]
-    return group, str(reference.get("kind", "")), str(reference.get("name", ""))
+    return str(group), str(reference.get("kind", "")), str(reference.get("name", ""))
 
 
 def scale(live: int, current: int, replicas: int) -> tuple[int, int, int]:
@@ -253,9 +272,11 @@ def machine_deployment_impact(before: JsonObject | None, after: JsonObject, fact
     its MachineSets and Machines. Machines of a MachineSet whose template equals the new one are
     kept, so going back to a live MachineSet is cheap.
     """
-    replicas = _replicas(after)
+    replicas = wanted_machines(after)
+    if replicas is None:
+        return NO_NUMBER
     if before is None:
-        return Impact(effect=Effect.SCALES, added=replicas, total=replicas, peak=replicas)
+        return made(replicas)
     if fact.unreadable:
         return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
     wanted = rollout_key(value(after, "spec.template.spec", {}))
@@ -266,7 +287,7 @@ def machine_deployment_impact(before: JsonObject | None, after: JsonObject, fact
         if rollout_key(value(ms, "spec.template.spec", {})) == wanted
         and moment(ms["metadata"].get("creationTimestamp")) >= since
     }
-    machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
+    machines = staying(fact.machines)
     current = sum(1 for m in machines if owner_uids(m) & current_sets)
     return _deployment_arithmetic(before, after, len(machines), current, replicas)
 
@@ -274,7 +295,7 @@ def machine_deployment_impact(before: JsonObject | None, after: JsonObject, fact
 def _deployment_arithmetic(
     before: JsonObject, after: JsonObject, live: int, current: int, replicas: int
 ) -> Impact:
-    strategy = value(after, "spec.rollout.strategy") or value(after, "spec.strategy") or {}
+    strategy = mapping(value(after, "spec.rollout.strategy") or value(after, "spec.strategy"))
     replaced, added, removed = scale(live, current, replicas)
     stale = strategy.get("type") == "OnDelete"
     notes = []
@@ -305,7 +326,7 @@ def _deployment_arithmetic(
 def _trigger(before: JsonObject, after: JsonObject) -> str:
     """The field that makes machines outdated; of what was outdated already, what says so."""
     changed = changed_field(
-        before, after, (*_TEMPLATE_FIELDS, "spec.rollout.after", "spec.rolloutAfter")
+        before, after, (*TEMPLATE_FIELDS, "spec.rollout.after", "spec.rolloutAfter")
     )
     return changed or "outdated already"
 
@@ -317,7 +338,7 @@ def default_replicas(after: JsonObject, before: int) -> int:
     """
     annotations = after["metadata"].get("annotations") or {}
     low, high = annotations.get(AUTOSCALER_MIN, ""), annotations.get(AUTOSCALER_MAX, "")
-    if not (str(low).isdigit() and str(high).isdigit()):
+    if not (str(low).isdecimal() and str(high).isdecimal()):
         return 1
     return min(max(before, int(low)), int(high))
 
@@ -340,9 +361,22 @@ def is_control_plane(machine: JsonObject) -> bool:
     return CONTROL_PLANE in (machine["metadata"].get("labels") or {})
 
 
-def _replicas(body: JsonObject) -> int:
-    replicas = value(body, "spec.replicas", 1)
-    return replicas if isinstance(replicas, int) else 1
+NO_NUMBER = Impact(effect=Effect.UNKNOWN, because="spec.replicas is not a number of machines")
+
+
+def wanted_machines(body: JsonObject) -> int | None:
+    """`spec.replicas`, 1 where it is left out; None where it is no number of machines."""
+    return count(value(body, "spec.replicas"), 1)
+
+
+def made(replicas: int) -> Impact:
+    """A new owner of so many machines."""
+    return Impact(effect=Effect.SCALES, added=replicas, total=replicas, peak=replicas)
+
+
+def staying(machines: Iterable[JsonObject]) -> list[JsonObject]:
+    """Machines that are not on their way out."""
+    return [m for m in machines if not m["metadata"].get("deletionTimestamp")]
 
 
 def changed_field(before: JsonObject, after: JsonObject, paths: Iterable[str]) -> str:
@@ -353,39 +387,3 @@ def changed_field(before: JsonObject, after: JsonObject, paths: Iterable[str]) -
 def owner_uids(body: JsonObject) -> set[str]:
     """The uids of an object's owners."""
     return {ref.get("uid", "") for ref in body["metadata"].get("ownerReferences") or ()}
-
-
-def provider_defined_impact(
-    kind: GroupKind, before: JsonObject | None, after: JsonObject, fact: Fact
-) -> Impact | None:
-    """Kinds whose rollout their controller decides: an upper bound, every machine of the owner."""
-    if before is None:
-        added = _replicas_of_pool(kind, after)
-        return Impact(effect=Effect.SCALES, added=added, total=added, peak=added) if added else None
-    changed = changed_field(before, after, _PROVIDER_DEFINED[kind])
-    return at_most(changed, fact) if changed else None
-
-
-def at_most(because: str, fact: Fact, note: str = "its controller decides which") -> Impact:
-    """Every machine may be replaced; how many, a controller decides."""
-    if fact.unreadable:
-        return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
-    live = len(fact.machines)
-    return Impact(
-        effect=Effect.PROVIDER_DEFINED,
-        replaced=live,
-        live=live,
-        total=live,
-        because=because,
-        note=f"at most; {note}",
-    )
-
-
-_PROVIDER_DEFINED: dict[GroupKind, tuple[str, ...]] = {
-    MACHINE_POOL: ("spec.replicas", *_TEMPLATE_FIELDS),
-    MACHINE: ("spec",),
-}
-
-
-def _replicas_of_pool(kind: GroupKind, body: JsonObject) -> int:
-    return _replicas(body) if kind == MACHINE_POOL else 1 if kind == MACHINE else 0

@@ -8,9 +8,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers.base import Effect, Fact, Impact, KindRules, RefRule, due, moment, value
+from providers.base import (
+    Effect,
+    Fact,
+    Impact,
+    KindRules,
+    RefRule,
+    count,
+    due,
+    mapping,
+    moment,
+    value,
+)
 from providers.bootstrap import secret_refs
-from providers.capi import CLONED_FROM, ROLLED_OUT, changed_field, scale
+from providers.capi import (
+    CLONED_FROM,
+    NO_NUMBER,
+    ROLLED_OUT,
+    changed_field,
+    made,
+    scale,
+    staying,
+    wanted_machines,
+)
+from providers.conditions import condition
 from state.resource import GroupKind, JsonObject
 
 GROUP = "controlplane.cluster.x-k8s.io"
@@ -60,14 +81,16 @@ def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> 
     The facts are its Machines and their infrastructure machines, whose cloned-from annotation
     names the template they were made from.
     """
-    replicas = value(after, "spec.replicas", 1)
+    replicas = wanted_machines(after)
+    if replicas is None:
+        return NO_NUMBER
     if before is None:
-        return Impact(effect=Effect.SCALES, added=replicas, total=replicas, peak=replicas)
+        return made(replicas)
     if fact.unreadable:
         return Impact(effect=Effect.UNKNOWN, because=fact.unreadable)
-    machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
+    machines = staying(fact.machines)
     cloned = {_identity(m): m for m in fact.infra_machines}
-    was, becomes = (value(b, "spec.kubeadmConfigSpec", {}) or {} for b in (before, after))
+    was, becomes = (mapping(value(b, "spec.kubeadmConfigSpec")) for b in (before, after))
     settled = not _trigger(before, after)
     outdated = sum(
         1
@@ -79,7 +102,7 @@ def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> 
     live = len(machines)
     replaced, added, removed = scale(live, live - outdated, replicas)
     rolls = replaced > 0
-    surge = value(after, "spec.rollout.strategy.rollingUpdate.maxSurge", 1)
+    surges = max_surge(after) != "0"
     return Impact(
         effect=Effect.ROLLS if rolls else Effect.SCALES if added or removed else Effect.IN_PLACE,
         replaced=replaced,
@@ -87,15 +110,22 @@ def kubeadm_impact(before: JsonObject | None, after: JsonObject, fact: Fact) -> 
         removed=removed,
         live=live,
         total=replicas,
-        peak=max(live, replicas + (1 if str(surge) != "0" else 0))
-        if rolls
-        else max(live, replicas),
+        peak=max(live, replicas + (1 if surges else 0)) if rolls else max(live, replicas),
         # The next one goes once the new control plane is healthy, which is before its node is
         # available (scale.go asks for pods and etcd; measured).
-        floor=max(0, replicas - (2 if str(surge) == "0" else 1)) if rolls else min(live, replicas),
+        floor=max(0, replicas - (1 if surges else 2)) if rolls else min(live, replicas),
         because=(_trigger(before, after) or "outdated already") if rolls else "",
         note="one at a time" if rolls else "",
     )
+
+
+def max_surge(plane: JsonObject) -> str:
+    """`maxSurge` of a control plane, where v1beta2 has it or where v1beta1 does."""
+    for at in ("spec.rollout.strategy", "spec.rolloutStrategy"):
+        found = value(plane, f"{at}.rollingUpdate.maxSurge")
+        if found is not None:
+            return str(found)
+    return "1"
 
 
 def _trigger(before: JsonObject, after: JsonObject) -> str:
@@ -126,7 +156,9 @@ def rollout_due(machine: JsonObject, plane: JsonObject, fact: Fact) -> bool:
     since = due(value(plane, "spec.rollout.after") or value(plane, "spec.rolloutAfter"), fact)
     if moment(machine["metadata"].get("creationTimestamp")) < since:
         return True
-    days = value(plane, _EXPIRY_DAYS) or value(plane, "spec.rolloutBefore.certificatesExpiryDays")
+    days = count(
+        value(plane, _EXPIRY_DAYS) or value(plane, "spec.rolloutBefore.certificatesExpiryDays")
+    )
     expiry = moment(value(machine, "status.certificatesExpiryDate"))
     return bool(days and expiry and fact.now and fact.now + days * _DAY > expiry)
 
@@ -153,10 +185,12 @@ def _outdated(
         cloned_from = (infra["metadata"].get("annotations") or {}).get(CLONED_FROM)
         if cloned_from != wanted or not settled:
             return bool(cloned_from != wanted)
-    return any(
-        c.get("type") == "UpToDate" and c.get("status") == "False"
-        for c in value(machine, "status.conditions", []) or ()
-    )
+    return says_outdated(machine)
+
+
+def says_outdated(machine: JsonObject) -> bool:
+    """A machine that says of itself that it is not up to date, in either form of conditions."""
+    return condition(machine, "UpToDate").status == "False"
 
 
 def reconfigured(before: JsonObject, after: JsonObject, machine: JsonObject, fact: Fact) -> bool:
@@ -177,13 +211,13 @@ def reconfigured(before: JsonObject, after: JsonObject, machine: JsonObject, fac
     initialized = {k: v for k, v in becomes.items() if k != "joinConfiguration"}
     same = {k: v for k, v in was.items() if k != "joinConfiguration"} == initialized
     converted = {k: v for k, v in was.items() if k != "initConfiguration"}
-    init = was.get("initConfiguration", {})
+    init = mapping(was.get("initConfiguration"))
     converted["joinConfiguration"] = {k: init[k] for k in _SHARED if k in init}
     return not same and _pruned(converted) != _pruned(
         {
             **joined,
             "joinConfiguration": {
-                k: v for k, v in joined.get("joinConfiguration", {}).items() if k in _SHARED
+                k: v for k, v in mapping(joined.get("joinConfiguration")).items() if k in _SHARED
             },
         }
     )

@@ -14,7 +14,14 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from providers.base import Effect, Fact, Impact, value
-from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN, MACHINE_DEPLOYMENT, MACHINE_POOL
+from providers.capi import (
+    AUTOSCALER_MAX,
+    AUTOSCALER_MIN,
+    MACHINE_DEPLOYMENT,
+    MACHINE_POOL,
+    MACHINE_SET,
+)
+from providers.conditions import conditions
 from providers.controlplane import KUBEADM
 from state.resource import GroupKind, JsonObject
 
@@ -57,7 +64,7 @@ def _replicas(kind: GroupKind, after: JsonObject) -> Iterator[str]:
     """Who decides how many there are, where Git does not."""
     annotations = _annotations(after)
     if (
-        kind == MACHINE_DEPLOYMENT
+        kind in (MACHINE_DEPLOYMENT, MACHINE_SET)
         and AUTOSCALER_MIN in annotations
         and AUTOSCALER_MAX in annotations
     ):
@@ -101,10 +108,9 @@ def _preflight(after: JsonObject, fact: Fact) -> Iterator[str]:
     if skipped:
         yield f"preflight checks skipped: {skipped}"
     for body in fact.machine_sets:
-        for condition in value(body, "status.conditions", []) or ():
-            message = str(condition.get("message") or "")
-            if condition.get("status") == "True" and _PREFLIGHT in message:
-                yield f"held now: {message.strip().splitlines()[-1].lstrip('* ')}"
+        for found in conditions(body).values():
+            if found.status == "True" and _PREFLIGHT in found.message:
+                yield f"held now: {found.message.strip().splitlines()[-1].lstrip('* ')}"
 
 
 def noted(impact: Impact, notes: Iterable[str]) -> Impact:

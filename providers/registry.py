@@ -12,8 +12,18 @@ from functools import lru_cache
 
 import msgspec
 
-from providers import bootstrap, capi, controlplane, infrastructure, management
-from providers.base import NO_RULES, Effect, Fact, Impact, KindRules, RefRule, references, value
+from providers import bootstrap, capi, controlplane, infrastructure, management, pools
+from providers.base import (
+    NO_RULES,
+    Effect,
+    Fact,
+    Impact,
+    KindRules,
+    RefRule,
+    count,
+    references,
+    value,
+)
 from providers.descriptor import BOOTSTRAP, CONTROL_PLANE, Kind, Provider, rules_of
 from providers.infrastructure import generic
 from state.resource import GroupKind, JsonObject, ResourceId
@@ -92,8 +102,8 @@ def impact(
         return capi.machine_deployment_impact(before, after, fact)
     if kind == controlplane.KUBEADM:
         return controlplane.kubeadm_impact(before, after, fact)
-    if kind in (capi.MACHINE_POOL, capi.MACHINE):
-        return capi.provider_defined_impact(kind, before, after, fact)
+    if kind in (capi.MACHINE_SET, capi.MACHINE_POOL, capi.MACHINE):
+        return pools.impact_of(kind, before, after, fact)
     if rules(kind.group, kind.kind).control_plane:
         return _at_most(kind, before, after, fact)
     return None
@@ -104,9 +114,10 @@ def _at_most(
 ) -> Impact | None:
     """A control plane known by the contract alone: every machine that it has, as an upper bound."""
     if before is None:
-        replicas = value(after, "spec.replicas", 0)
-        made = Impact(effect=Effect.SCALES, added=replicas, total=replicas, peak=replicas)
-        return made if replicas else None
+        replicas = count(value(after, "spec.replicas"), 0)
+        if replicas is None:
+            return capi.NO_NUMBER
+        return capi.made(replicas) if replicas else None
     found = uncounted(kind, before, after)
     if found is None or fact.unreadable:
         return found and Impact(effect=Effect.UNKNOWN, because=fact.unreadable)

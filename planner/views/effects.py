@@ -26,6 +26,7 @@ def effect_text(impact: Impact) -> str:
         case Effect.PROVIDER_DEFINED:
             return _join(
                 f"provider-defined: up to {impact.replaced} of {plural(impact.live, 'machine')}",
+                f"scales {impact.live} → {impact.total}" if impact.added or impact.removed else "",
                 clean(impact.note.removeprefix("at most; ")),
             )
         case Effect.UNKNOWN:
@@ -39,7 +40,7 @@ def part_lines(impact: Impact, limit: int = 12) -> list[str]:
     alike: dict[tuple[str, str], list[str]] = {}
     for part in impact.parts:
         cluster, _, owner = part.owner.partition(" ") if "/" in part.owner else ("", "", part.owner)
-        text = effect_text(part)
+        text = effect_text(part) or clean(part.note)
         if part.because and part.effect is not Effect.UNKNOWN:
             text = f"{text}: {clean(part.because)}"
         alike.setdefault((clean(owner), text), []).append(clean(cluster))

@@ -20,7 +20,7 @@ from planner.views.names import Names, is_shared, object_name, pattern_name
 from planner.views.values import change_text
 from planner.views.waits import waits_by_unit
 from providers.base import Effect
-from providers.capi import CLUSTER, MACHINE_DEPLOYMENT, MACHINE_POOL
+from providers.capi import CLUSTER, MACHINE_DEPLOYMENT, MACHINE_POOL, MACHINE_SET
 from state.resource import ResourceId
 
 SYMBOLS = {
@@ -193,6 +193,7 @@ def _dangerous(change: Change) -> bool:
     )
 
 
+_WORKERS = (MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE_POOL)
 _LAST = {Verb.ADOPT: 5, Verb.CREATE: 6, Verb.PRUNE: 7, Verb.FORGET: 8}
 
 
@@ -205,7 +206,7 @@ def _entry_key(entry: Entry) -> tuple[int, bool]:
     if is_loss(face):
         rank = 0
     elif face.impact.touched:
-        rank = 3 if face.id.group_kind in (MACHINE_DEPLOYMENT, MACHINE_POOL) else 1
+        rank = 3 if face.id.group_kind in _WORKERS else 1
     elif face.verb is Verb.ROTATE:
         rank = 2
     else:

@@ -191,3 +191,25 @@ def test_what_the_control_plane_does_not_compare_rolls_nothing(config: dict[str,
 def test_a_control_plane_left_half_rolled_is_counted_by_its_machines() -> None:
     impact = kubeadm_impact(plane(), plane(replicas=5), plane_fact(3, up_to_date="False"))
     assert (impact.replaced, impact.added) == (3, 2)
+
+
+@pytest.mark.parametrize("form", ["rollout", "rolloutStrategy"])
+@pytest.mark.parametrize(("surge", "peak", "floor"), [(0, 3, 1), (1, 4, 2)])
+def test_a_control_planes_surge_is_read_in_both_forms(
+    form: str, surge: int, peak: int, floor: int
+) -> None:
+    limits = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}}
+    after = plane(version="v1.36.0")
+    after["spec"][form] = {"strategy": limits} if form == "rollout" else limits
+    impact = kubeadm_impact(plane(), after, plane_fact(3))
+    assert (impact.peak, impact.floor) == (peak, floor)
+
+
+@pytest.mark.parametrize("replicas", ["3", True, -1, 1.5, [], {}])
+def test_replicas_that_are_no_number_make_the_effect_unknown(replicas: Any) -> None:
+    for impact in (
+        machine_deployment_impact(pool(1), pool(replicas), fact(OLD)),
+        kubeadm_impact(plane(), plane(replicas), plane_fact(3)),
+    ):
+        assert impact.effect is Effect.UNKNOWN
+        assert impact.because == "spec.replicas is not a number of machines"
