@@ -18,7 +18,7 @@ from planner.plan import Options
 from planner.views.text import plan_text
 from planner.workspace import Workspace
 from providers.base import Effect
-from providers.kube.api import MERGE_PATCH, Request
+from providers.kube.api import APPLY_PATCH, MERGE_PATCH, Request
 from state.errors import ClusterformError
 from state.lock import read as holder_of
 from tests.realcluster.lab import RealLab, transport_of
@@ -91,6 +91,8 @@ class Controllers:
             return
         if kind == "clusters" and meta["name"] == "c1":
             self.kubeconfig(meta["uid"])
+        if kind == "machinedeployments":
+            self._machine_set(body)
         path = f"{capi(kind, self._lab.fleet, meta['name'])}/status"
         new = _status(kind, body)
         self._server.request(
@@ -102,6 +104,43 @@ class Controllers:
                 content_type=MERGE_PATCH,
             )
         )
+
+    def _machine_set(self, pool: dict[str, Any]) -> None:
+        """The one of the pool as it is now; that it has no replicas keeps the test small."""
+        meta = pool["metadata"]
+        owner = {key: pool[key] for key in ("apiVersion", "kind")}
+        owner |= {"name": meta["name"], "uid": meta["uid"], "controller": True}
+        names = {"matchLabels": {"pool": meta["name"]}}
+        template = {"metadata": {"labels": names["matchLabels"]}}
+        body = {
+            "apiVersion": "cluster.x-k8s.io/v1beta2",
+            "kind": "MachineSet",
+            "metadata": {
+                "name": meta["name"],
+                "namespace": meta["namespace"],
+                "labels": {
+                    "cluster.x-k8s.io/cluster-name": pool["spec"]["clusterName"],
+                    "cluster.x-k8s.io/deployment-name": meta["name"],
+                },
+                "ownerReferences": [owner],
+            },
+            "spec": {
+                "clusterName": pool["spec"]["clusterName"],
+                "replicas": 0,
+                "selector": names,
+                "template": {**template, "spec": pool["spec"]["template"]["spec"]},
+            },
+        }
+        answer = self._server.request(
+            Request(
+                method="PATCH",
+                path=capi("machinesets", meta["namespace"], meta["name"]),
+                query=(("fieldManager", "capi"), ("force", "true")),
+                body=json.dumps(body).encode(),
+                content_type=APPLY_PATCH,
+            )
+        )
+        assert answer.status in (200, 201), answer.body
 
     def kubeconfig(self, uid: str) -> None:
         """The Secret of c1, as its control plane makes it; replaces the one that is there."""
@@ -213,25 +252,16 @@ class World:
             "bootstrap": {"dataSecretName": "data"},
             "infrastructureRef": {"apiGroup": group, "kind": "DevMachine", "name": "m1"},
         }
-        meta = {"name": "m1", "namespace": ns, "labels": labels}
+        made = self.lab.get(capi("machinesets", ns, "c1-md0"))
+        assert made is not None
+        owner = {"apiVersion": made["apiVersion"], "kind": "MachineSet", "name": "c1-md0"}
+        owner["uid"] = made["metadata"]["uid"]
+        meta = {"name": "m1", "namespace": ns, "labels": labels, "ownerReferences": [owner]}
         version = "cluster.x-k8s.io/v1beta2"
         self.lab.make(
             {"apiVersion": version, "kind": "Machine", "metadata": meta, "spec": spec}, "machines"
         )
-        self.lab.make(
-            {
-                "apiVersion": version,
-                "kind": "MachineSet",
-                "metadata": meta,
-                "spec": {
-                    "clusterName": "c1",
-                    "replicas": 0,
-                    "selector": {"matchLabels": {"pool": "x"}},
-                    "template": {"metadata": {"labels": {"pool": "x"}}, "spec": spec},
-                },
-            },
-            "machinesets",
-        )
+        del meta["ownerReferences"]
         body = {"apiVersion": f"{group}/v1beta2", "kind": "DevMachine", "metadata": meta}
         self.lab.make({**body, "spec": {"backend": {"inMemory": {}}}}, "devmachines")
         plane = {
@@ -243,10 +273,14 @@ class World:
             },
         }
         config = {"apiGroup": "bootstrap.cluster.x-k8s.io", "kind": "KubeadmConfig", "name": "cp1"}
-        spec = {**spec, "bootstrap": {"configRef": config}}
+        live = self.lab.get(capi("kubeadmcontrolplanes", ns, "c1"))
+        assert live is not None
+        spec = {**spec, "bootstrap": {"configRef": config}, "version": live["spec"]["version"]}
         self.lab.make(
             {"apiVersion": version, "kind": "Machine", "metadata": plane, "spec": spec}, "machines"
         )
+        now = {"status": {"conditions": [{"type": "UpToDate", **TRUE}]}}
+        self.lab.patch(f"{capi('machines', ns, 'cp1')}/status", now, manager="capi")
 
     def become(self, user: str, inside: str, patch: pytest.MonkeyPatch) -> None:
         """Plan and apply as somebody from here on; `""` is the administrator."""
@@ -271,6 +305,9 @@ class World:
             f"{r.action}: {r.outcome} {r.message}" for r in finished.results if r.outcome != "done"
         }
         wrong |= {e.message for e in seen if isinstance(e, events.Noted)}
+        if any("time" in text for text in finished.unsettled):
+            waits = [e for e in seen if isinstance(e, events.Waiting)]
+            wrong |= {f"{e.resource} {e.milestone}: {e.message}" for e in waits}
         return wrong | set(finished.unsettled)
 
     def plan(self) -> Plan | str:
