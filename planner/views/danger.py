@@ -87,18 +87,22 @@ def _cascade(change: Change) -> str:
 
 
 def _machines(changes: Iterable[Change], names: Names, verbose: bool) -> Iterator[Danger]:
-    by_unit: dict[str, list[Change]] = {}
-    for change in changes:
-        if change.impact.touched and not destroys_cluster(change):
-            by_unit.setdefault(change.unit, []).append(change)
+    touching = [c for c in changes if c.impact.touched and not destroys_cluster(c)]
+    by_unit = {unit for change in touching for unit in _units(change)}
     if not by_unit:
         return
-    found = machines(c for members in by_unit.values() for c in members)
+    found = machines(touching)
     units = names.clusters(by_unit, verbose=verbose)
     where = f"in {plural(len(by_unit), 'cluster')}: {units}" if len(by_unit) > 1 else f"in {units}"
     words = _losses(found)
     if words:
         yield Danger(kind="replaces", text=f"{words} {where}", subject=f"{words} {where}")
+
+
+def _units(change: Change) -> set[str]:
+    """Where the machines are: of a class in the clusters that are made from it."""
+    owners = (p.owner.partition(" ")[0] for p in change.impact.parts if p.touched)
+    return {f"{change.unit}/{owner}" for owner in owners if "/" in owner} or {change.unit}
 
 
 def _losses(found: Machines) -> str:

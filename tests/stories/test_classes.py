@@ -8,6 +8,7 @@ import pytest
 
 from planner.changes import Plan
 from planner.select import parse
+from planner.views.text import plan_text
 from providers.base import Effect
 from tests.support.lab import Lab, by_verb, capi, change_of
 from tests.support.manifests import NAMESPACE, machine_template
@@ -238,3 +239,9 @@ def test_a_run_ends_when_the_clusters_follow_any_template_of_their_class(
     assert finished.unsettled == ()
     assert lab.clock.now() - started < 1200, "it waited for something that never came"
     assert lab.plan().changes == ()
+
+
+def test_the_headline_of_a_class_names_its_clusters(lab: Lab) -> None:
+    put(lab, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"), startup="2s")
+    text = plan_text(lab.plan(), color=False, verbose=False)
+    assert "replaces 2 machines in 2 clusters: team-a/c1, team-a/c2" in text
