@@ -188,6 +188,7 @@ class _Application:
         self.emit = emit
         self.interrupts = interrupts
         self.results: dict[ActionId, Written] = {}
+        self._last_writes: dict[ResourceId, Change] | None = None
         self._kinds = {
             (c.id.cluster, c.id.group_kind): (c.version, Served(c.plural, c.namespaced))
             for c in made.changes
@@ -353,11 +354,13 @@ class _Application:
 
     def _planned_body(self, id_: ResourceId, secrets: Mapping[SecretRef, str]) -> JsonObject | None:
         """The body that the last step of this plan sends for an object; None if it sends none."""
-        changes = [c for c in self.plan.writes if c.id == id_ and not c.deletes]
-        if not changes:
+        if self._last_writes is None:
+            self._last_writes = {c.id: c for c in self.plan.writes if not c.deletes}
+        change = self._last_writes.get(id_)
+        if change is None:
             return None
-        body: JsonObject = msgspec.json.decode(changes[-1].body)
-        for path, ref in changes[-1].secrets:
+        body: JsonObject = msgspec.json.decode(change.body)
+        for path, ref in change.secrets:
             if ref in secrets:  # in memory only, to compare what a class renders to
                 set_at(body, path, secrets[ref])
         return body

@@ -161,7 +161,7 @@ class FactReader:
             users += [
                 f"{kind} {body['metadata']['name']}"
                 for body in self._in_namespace(client, template, group, kind)
-                if _refers(body, group, template) and _in_use(body)
+                if refers(body, group, template) and in_use(body)
             ]
         made = template.kind.removesuffix("Template")
         for body in self._in_namespace(client, template, template.group, made):
@@ -238,13 +238,14 @@ _REFERRERS = (
 )
 
 
-def _refers(body: JsonObject, group: str, template: ResourceId) -> bool:
+def refers(body: JsonObject, group: str, template: ResourceId) -> bool:
+    """One of the references of an object of `group` leads to the template."""
     kind = str(body.get("kind"))
     id_ = ResourceId(template.cluster, group, kind, template.namespace, "")
     return any(r.target == template for r in references(body, id_, rules(group, kind)))
 
 
-def _in_use(body: JsonObject) -> bool:
+def in_use(body: JsonObject) -> bool:
     """A MachineSet without machines is history; everything else that refers counts."""
     if body.get("kind") != MACHINE_SET.kind:
         return True

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from planner.changes import Finding, Verb
-from planner.facts import FactReader
+from planner.facts import FactReader, in_use, refers
 from planner.planned import Planned
 from planner.units import direct_unit
-from providers.base import references, value
-from providers.capi import MACHINE_DEPLOYMENT, MACHINE_SET, owner_uids
+from providers.capi import GROUP, MACHINE_DEPLOYMENT, owner_uids
 from providers.registry import rules
 from providers.rollouts import on_delete
 from state.live import Present
@@ -64,18 +63,6 @@ def _used_on_delete(
             continue
         around = facts.around(direct_unit(pool.id, pool.body))
         for one in around.machine_sets:
-            if pool.uid in owner_uids(one) and _busy(one) and _refers(one, template):
+            if pool.uid in owner_uids(one) and in_use(one) and refers(one, GROUP, template):
                 return pool.id.name
     return ""
-
-
-def _busy(machine_set: JsonObject) -> bool:
-    return bool(value(machine_set, "spec.replicas", 0) or value(machine_set, "status.replicas", 0))
-
-
-def _refers(machine_set: JsonObject, template: ResourceId) -> bool:
-    id_ = ResourceId(
-        template.cluster, MACHINE_SET.group, MACHINE_SET.kind, template.namespace, "any"
-    )
-    kind_rules = rules(MACHINE_SET.group, MACHINE_SET.kind)
-    return any(r.target == template for r in references(machine_set, id_, kind_rules))

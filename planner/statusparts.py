@@ -7,8 +7,7 @@ plane, workers, add-ons, each with its machines, those alike in one line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from planner.statustree import Node
 from providers.base import Health, Readiness, value
@@ -218,32 +217,3 @@ def suffixes(names: list[str]) -> str:
     if len(names) > _SHOWN:
         texts.append(f"{len(names) - _SHOWN} more")
     return ", ".join(texts)
-
-
-# ---------------------------------------------------------------------- selectors
-
-
-def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
-    """Whether a label selector takes an object; an empty one takes none (as Cluster API has it)."""
-    if not isinstance(selector, dict) or not selector:
-        return False
-    matched, expressions = selector.get("matchLabels"), selector.get("matchExpressions")
-    exact = matched.items() if isinstance(matched, dict) else ()
-    listed = expressions if isinstance(expressions, list) else ()
-    return all(labels.get(k) == v for k, v in exact) and all(
-        _holds(e, labels) for e in listed if isinstance(e, dict)
-    )
-
-
-def _holds(expression: JsonObject, labels: Mapping[str, Any]) -> bool:
-    key, values = expression.get("key"), expression.get("values") or ()
-    match expression.get("operator"):
-        case "In":
-            return labels.get(str(key)) in values
-        case "NotIn":
-            return labels.get(str(key)) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    return False

@@ -313,8 +313,11 @@ def count(found: Any, default: int | None = None) -> int | None:
 
 def moment(text: Any) -> float:
     """A time as the API writes it (`2026-11-22T10:00:00Z`), in seconds since 1970; else 0."""
+    if not isinstance(text, str):
+        return 0.0
     try:
-        return datetime.datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
+        found = datetime.datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=datetime.UTC)).timestamp()
     except (ValueError, OverflowError):
         return 0.0
 

@@ -22,6 +22,7 @@ from providers.capi import (
     owner_uids,
     rolling_limits,
     scale,
+    staying,
     victims_rule,
 )
 from providers.classpatches import NotApplicable, Part, patched, variables, without_open
@@ -242,7 +243,7 @@ def new_impact(after: JsonObject) -> Impact | None:
 
 def topology_impact(before: Blueprint, after: Blueprint, fact: Fact) -> Impact:
     """What becoming `after` does to the machines of one Cluster, with a part for each owner."""
-    machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
+    machines = staying(fact.machines)
     parts = []
     for name in dict.fromkeys((*before.owners, *after.owners)):
         mine = [m for m in machines if owner_name(m) == name]
@@ -262,7 +263,7 @@ def owner_name(machine: JsonObject) -> str:
         return CONTROL_PLANE_OWNER
     if DEPLOYMENT_TOPOLOGY in labels:
         return f"MachineDeployment {labels[DEPLOYMENT_TOPOLOGY]}"
-    return f"MachinePool {labels.get(POOL_TOPOLOGY, '')}"
+    return f"{_POOL}{labels.get(POOL_TOPOLOGY, '')}"
 
 
 _POOL = "MachinePool "
@@ -287,7 +288,7 @@ def _owner_impact(
     if before is None:
         count = 1 if after.replicas is None else after.replicas
         return Impact(effect=Effect.SCALES, owner=name, added=count, total=count, peak=count)
-    if name.startswith("MachinePool"):
+    if name.startswith(_POOL):
         return _pool_impact(before, after, live, replicas)
     because, certain = _difference(before, after)
     notes = []

@@ -20,6 +20,7 @@ from providers.capi import (
     MACHINE_DEPLOYMENT,
     MACHINE_POOL,
     MACHINE_SET,
+    staying,
 )
 from providers.conditions import conditions
 from providers.controlplane import KUBEADM
@@ -41,7 +42,7 @@ def holds(
     kind: GroupKind, before: JsonObject, after: JsonObject, impact: Impact, fact: Fact
 ) -> tuple[str, ...]:
     """What changes the course of `impact` on an owner of machines, in words; sorted by weight."""
-    machines = [m for m in fact.machines if not m["metadata"].get("deletionTimestamp")]
+    machines = staying(fact.machines)
     return tuple(
         dict.fromkeys(
             (

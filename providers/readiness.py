@@ -257,9 +257,9 @@ def _cluster(body: JsonObject, relatives: Relatives) -> Readiness:
 def _going(relatives: Relatives) -> str:
     """What leaves a Cluster and is not gone yet: its topology says it is reconciled before that."""
     for owner in by_name(relatives.owners):
-        if owner["metadata"].get("deletionTimestamp"):
+        if leaving(owner):
             return f"{owner.get('kind')} {name_of(owner)} is being deleted"
-    count = sum(1 for m in relatives.machines if m["metadata"].get("deletionTimestamp"))
+    count = sum(map(leaving, relatives.machines))
     if count and relatives.owners:
         return f"{count} machine{'s are' if count > 1 else ' is'} being deleted"
     return ""

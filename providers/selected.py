@@ -9,6 +9,7 @@ core/reconcilers/clusterresourceset; apimachinery's LabelSelector.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from providers.base import value
 from providers.capi import ADDONS
@@ -20,27 +21,37 @@ SELECTING = (CHART_PROXY, RESOURCE_SET)
 UNINSTALLS = "uninstalls"
 
 
-def selects(selector: JsonObject | None, labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector matches; a missing one matches nothing, an empty one everything."""
-    if selector is None:
+def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
+    """Whether a LabelSelector matches; a missing one matches nothing, an empty one everything.
+
+    Source: k8s.io/apimachinery, meta/v1 LabelSelectorAsSelector. Malformed parts match nothing.
+    """
+    if not isinstance(selector, dict):
         return False
     wanted = selector.get("matchLabels") or {}
-    if any(labels.get(key) != text for key, text in wanted.items()):
+    expressions = selector.get("matchExpressions") or ()
+    if not isinstance(wanted, dict) or not isinstance(expressions, list | tuple):
         return False
-    return all(_holds(one, labels) for one in selector.get("matchExpressions") or ())
+    return all(labels.get(k) == v for k, v in wanted.items()) and all(
+        _holds(e, labels) for e in expressions
+    )
 
 
-def _holds(expression: JsonObject, labels: Mapping[str, str]) -> bool:
-    key, values = str(expression.get("key")), expression.get("values") or ()
+def _holds(expression: Any, labels: Mapping[str, Any]) -> bool:
+    if not isinstance(expression, dict) or not isinstance(expression.get("key"), str):
+        return False
+    found = labels.get(expression["key"])
+    values = expression.get("values")
+    values = values if isinstance(values, list) else []
     match expression.get("operator"):
         case "In":
-            return labels.get(key) in values
+            return found is not None and found in values
         case "NotIn":
-            return labels.get(key) not in values
+            return found is None or found not in values
         case "Exists":
-            return key in labels
+            return found is not None
         case "DoesNotExist":
-            return key not in labels
+            return found is None
     return False
 
 

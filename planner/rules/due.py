@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from planner.rules.subject import either, number_at, text_at
-from providers.base import value
+from providers.base import moment, value
 from state.resource import JsonObject
 
 DAY = 86_400.0
@@ -40,7 +40,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True, order=True):
 def due(owner: JsonObject, machines: Iterable[JsonObject], now: float) -> tuple[Due, ...]:
     """Machines of an owner (control plane or pool) that are due by now or within the horizon."""
     _, after_text = either(owner, *_AFTER)
-    after = _time(after_text)
+    after = moment(after_text) or None
     days = next((d for p in _BEFORE if (d := number_at(owner, p)) is not None), None)
     days = None if days is None else min(max(days, 0), _CENTURY)
     found = []
@@ -48,8 +48,8 @@ def due(owner: JsonObject, machines: Iterable[JsonObject], now: float) -> tuple[
         if value(machine, "metadata.deletionTimestamp"):
             continue
         name = text_at(machine, "metadata.name")
-        made = _time(value(machine, "metadata.creationTimestamp"))
-        expiry = _time(value(machine, "status.certificatesExpiryDate"))
+        made = moment(value(machine, "metadata.creationTimestamp")) or None
+        expiry = moment(value(machine, "status.certificatesExpiryDate")) or None
         if after is not None and made is not None and made < after <= now + HORIZON:
             found.append(Due(at=after, machine=name, why="rollout.after", replaced=True))
         elif expiry is not None and days is not None and expiry - days * DAY <= now + HORIZON:
@@ -76,13 +76,3 @@ def summary(found: tuple[Due, ...], now: float) -> str:
 def day(at: float) -> str:
     """A date for people."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
-
-
-def _time(text: object) -> float | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None

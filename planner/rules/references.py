@@ -26,7 +26,6 @@ from planner.rules.subject import (
     list_at,
     map_at,
     near,
-    selects,
     text_at,
 )
 from providers.base import value
@@ -40,6 +39,7 @@ from providers.capi import (
 )
 from providers.controlplane import KUBEADM
 from providers.management import CRD, NAMESPACE
+from providers.selected import selects
 from state.resource import GroupKind, JsonObject, ResourceId
 
 RESOURCE_SET = GroupKind(ADDONS, "ClusterResourceSet")

@@ -23,7 +23,6 @@ from planner.rules.subject import (
     list_at,
     map_at,
     number_at,
-    selects,
     text_at,
 )
 from providers.base import value
@@ -38,6 +37,7 @@ from providers.capi import (
     MACHINE_DEPLOYMENT,
 )
 from providers.controlplane import KUBEADM
+from providers.selected import selects
 from state.resource import FieldPath, GroupKind, JsonObject
 
 HEALTH_CHECK = GroupKind(GROUP, "MachineHealthCheck")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -166,38 +166,6 @@ def annotation(body: JsonObject, key: str) -> str:
 def labels_at(body: JsonObject, dotted: str) -> dict[str, str]:
     """The texts of a mapping of labels."""
     return {k: v for k, v in map_at(body, dotted).items() if isinstance(v, str)}
-
-
-def selects(selector: JsonObject, labels: Mapping[str, str]) -> bool:
-    """A Kubernetes label selector matches; an empty one matches everything.
-
-    Source: k8s.io/apimachinery, meta/v1 LabelSelectorAsSelector. Malformed parts match nothing.
-    """
-    wanted = selector.get("matchLabels") or {}
-    expressions = selector.get("matchExpressions") or ()
-    if not isinstance(wanted, dict) or not isinstance(expressions, list | tuple):
-        return False
-    return all(labels.get(k) == v for k, v in wanted.items()) and all(
-        _expression(e, labels) for e in expressions
-    )
-
-
-def _expression(expression: Any, labels: Mapping[str, str]) -> bool:
-    if not isinstance(expression, dict) or not isinstance(expression.get("key"), str):
-        return False
-    found = labels.get(expression["key"])
-    values = expression.get("values")
-    values = values if isinstance(values, list) else []
-    match expression.get("operator"):
-        case "In":
-            return found is not None and found in values
-        case "NotIn":
-            return found is None or found not in values
-        case "Exists":
-            return found is not None
-        case "DoesNotExist":
-            return found is None
-    return False
 
 
 def is_empty(selector: Any) -> bool:

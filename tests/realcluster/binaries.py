@@ -141,14 +141,14 @@ def missing(tools: tuple[Tool, ...] = ALL) -> tuple[Tool, ...]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the cache's lock, freed by the kernel on any end; a second build waits for the first."""
+def alone(name: str, others: str) -> Iterator[None]:
+    """Hold a lock of the cache, freed by the kernel on any end; a second process waits."""
     cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "build.lock").open("w") as lock:
+    with (cache() / f"{name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("another build holds the cache; waiting for it …", file=sys.stderr, flush=True)
+            print(f"{others}; waiting for it …", file=sys.stderr, flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -163,7 +163,7 @@ def build(tools: tuple[Tool, ...] = ALL) -> None:
     go = shutil.which("go")
     if go is None:
         raise BuildFailed(NO_GO)
-    with _alone():
+    with alone("build", "another build holds the cache"):
         for number, tool in enumerate(tools, start=1):
             if not where(tool).is_file():
                 _compile(go, tool, f"[{number}/{len(tools)}] {tool.name}")

@@ -11,7 +11,6 @@ the webhook configurations name their addresses.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -29,7 +28,7 @@ import yaml
 from providers.kube.api import APPLY_PATCH, Request, Transport
 from providers.kube.http import from_access
 from providers.kube.kubeconfig import parse
-from tests.realcluster.binaries import cache, module_folder
+from tests.realcluster.binaries import alone, module_folder
 from tests.realcluster.keeper import free_ports
 from tests.realcluster.server import ControlPlane
 
@@ -112,6 +111,9 @@ def put(server: Transport, crds: Iterable[dict[str, Any]]) -> None:
         _until_served(server, path)
 
 
+_LOCK = ("controllers", "another run has its controllers")
+
+
 @contextmanager
 def managed() -> Iterator[ControlPlane]:
     """A control plane with Cluster API's CRDs, webhooks and running controllers.
@@ -119,7 +121,7 @@ def managed() -> Iterator[ControlPlane]:
     One at a time on a machine: the dev provider listens on fixed ports (19000, and 20000 and on for
     the clusters that it makes). A second one waits.
     """
-    with _alone(), ControlPlane.started() as plane:
+    with alone(*_LOCK), ControlPlane.started() as plane:
         server = from_access(parse(json.dumps(plane.config()).encode()))
         ca = str(plane.config()["clusters"][0]["cluster"]["certificate-authority-data"])
         certificates = plane.folder / "webhooks"
@@ -137,18 +139,6 @@ def managed() -> Iterator[ControlPlane]:
                 path = f"/apis/admissionregistration.k8s.io/v1/{kind}/{body['metadata']['name']}"
                 _apply(server, path, body)
         yield plane
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "controllers.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("another run has its controllers; waiting for it …", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _run(plane: ControlPlane, component: Component, webhook: int, others: list[int]) -> None:

@@ -41,7 +41,8 @@ def test_predict(edit: Edit, outcomes: dict[str, Outcome]) -> None:
     for owner, seen in found.observed.items():
         said = found.predicted.get(owner, NOTHING)
         if edit.at_most:
-            assert _counts(seen) <= _planned(said), (owner, said, seen)
+            bounds = zip(_counts(seen), _planned(said), strict=True)
+            assert all(found <= most for found, most in bounds), (owner, said, seen)
             continue
         assert _counts(seen) == _planned(said), (owner, said, seen)
         if said is not NOTHING:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from planner.statusparts import machine_nodes, object_node, selects, suffixes
+from planner.statusparts import machine_nodes, object_node, suffixes
 from planner.statustree import ClusterStatus, Node, Ratio, StatusTree, deepest_trouble
 from planner.views.status import age, status_json, status_text
 from providers.readiness import Relatives
+from providers.selected import selects
 from state.resource import ResourceId
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -162,7 +163,7 @@ def test_externally_managed_infrastructure_is_never_called_broken() -> None:
         ({"matchExpressions": [{"key": "env", "operator": "Exists"}]}, True),
         ({"matchExpressions": [{"key": "env", "operator": "DoesNotExist"}]}, False),
         ({"matchExpressions": [{"key": "env", "operator": "?"}]}, False),
-        ({}, False),
+        ({}, True),
         (None, False),
     ],
 )
