@@ -21,7 +21,7 @@ from providers.conditions import name_of
 from providers.holds import holds, noted
 from providers.kube.answers import ApiError
 from providers.pools import uncounted_machines
-from providers.readiness import held_back
+from providers.readiness import held_back, told_to_pause
 from providers.registry import impact, rules, uncounted
 from providers.selected import set_off
 from state.live import Present
@@ -107,7 +107,7 @@ def _labelled(
 def _held(found: Impact | None, before: JsonObject, after: JsonObject) -> Impact | None:
     """Said where the controllers will not act on it: paused, and not resumed by this change."""
     reason = held_back(after)
-    resumed = held_back({**before, "status": {}}) and not held_back({**after, "status": {}})
+    resumed = told_to_pause(before) and not told_to_pause(after)
     if found is None or not reason or resumed:
         return found
     notes = (*filter(None, (found.note,)), f"paused ({reason}): nothing happens until resumed")

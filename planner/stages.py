@@ -1,4 +1,4 @@
-"""Versions that are more than one minor away: a step of the plan for each minor.
+"""Versions that are two minors away: a step of the plan for each minor.
 
 Kubernetes supports one minor at a time, and the webhooks of KubeadmControlPlane and Cluster refuse
 more (Cluster API v1.14.0, controlplane/kubeadm/webhooks/admission/kubeadmcontrolplane.go and
@@ -25,7 +25,7 @@ from state.live import Present
 from state.resource import FieldPath, JsonObject, ResourceId, canonical
 
 VIA = "clusterform.dev/upgrade-via"
-"""Annotation on the control plane or Cluster: the versions in between, comma-separated."""
+"""Annotation on the control plane or Cluster: the version in between."""
 _PATHS: dict[str, tuple[str, FieldPath]] = {
     KUBEADM.kind: ("spec.version", ("f:spec", "f:version")),
     CLUSTER.kind: ("spec.topology.version", ("f:spec", "f:topology", "f:version")),
@@ -42,7 +42,7 @@ def split(planned: Iterable[Planned], body_of: Body) -> tuple[list[Planned], lis
     for item in planned:
         between = _between(item, body_of)
         result += _steps(item, between) if between else [item]
-        if between and not _named(item):
+        if between and between != _named(item):
             findings.append(_chosen(item, between))
     return result, findings
 
@@ -56,35 +56,36 @@ def skips(before: JsonObject, after: JsonObject) -> str:
     return "several minors, a step for each" if several else ""
 
 
-def _between(item: Planned, body_of: Body) -> tuple[str, ...]:
-    """The version to pass through; none for one step, and for more than V2 allows in one plan."""
+def _between(item: Planned, body_of: Body) -> str:
+    """The version to pass through; "" for one step, and for more than V2 allows in one plan."""
     change = item.change
     if change.id.group_kind not in (KUBEADM, CLUSTER) or item.live is None or item.after is None:
-        return ()
+        return ""
     if change.deletes or change.verb is Verb.FORGET or item.phantom:
-        return ()
+        return ""
     path, _ = _PATHS[change.id.kind]
-    before, after = parse(value(item.live.body, path)), parse(value(item.after, path))
-    if before is None or after is None or before.major != after.major:
-        return ()
-    missing = range(before.minor + 1, after.minor)
-    if len(missing) != 1 or _class_steps_itself(item, body_of):
-        return ()
-    told = _named(item)
     texts = (str(value(item.live.body, path)), str(value(item.after, path)))
-    if any(not _PLAIN.fullmatch(text) for text in texts) and missing[0] not in told:
-        return ()  # a distribution's own version: which one lies between, nobody can guess (V2)
-    return tuple(told.get(minor, f"v{after.major}.{minor}.0") for minor in missing)
+    before, after = map(parse, texts)
+    if before is None or after is None or before.major != after.major:
+        return ""
+    if after.minor - before.minor != 2 or _class_steps_itself(item, body_of):
+        return ""
+    told = _named(item)
+    named = parse(told)
+    if named is not None and named.series == (before.major, before.minor + 1):
+        return told
+    # A distribution's own version: which one lies between, nobody can guess (V2 refuses).
+    plain = all(_PLAIN.fullmatch(text) for text in texts)
+    return f"v{before.major}.{before.minor + 1}.0" if plain and not told else ""
 
 
 _PLAIN = re.compile(r"v?\d+\.\d+\.\d+")
 
 
-def _named(item: Planned) -> dict[int, str]:
-    """Minor → the version that the annotation names for it, as it is written there."""
+def _named(item: Planned) -> str:
+    """The version that the annotation names, as it is written there; "" without one."""
     annotations = (item.after or {}).get("metadata", {}).get("annotations") or {}
-    texts = [text.strip() for text in str(annotations.get(VIA, "")).split(",")]
-    return {v.minor: text for text in texts if (v := parse(text)) is not None}
+    return str(annotations.get(VIA, "")).strip()
 
 
 def _class_steps_itself(item: Planned, body_of: Body) -> bool:
@@ -98,14 +99,14 @@ def _class_steps_itself(item: Planned, body_of: Body) -> bool:
     return bool(found and value(found, "spec.kubernetesVersions"))
 
 
-def _steps(item: Planned, between: tuple[str, ...]) -> Iterator[Planned]:
+def _steps(item: Planned, between: str) -> Iterator[Planned]:
     assert item.live is not None
     assert item.after is not None
     path, address = _PATHS[item.change.id.kind]
     wanted = str(value(item.after, path))
     first = item.change
     live = item.live
-    for number, version in enumerate((*between, wanted)):
+    for number, version in enumerate((between, wanted)):
         after: JsonObject = msgspec.json.decode(canonical(item.after))
         body: JsonObject = msgspec.json.decode(first.body)
         set_at(after, address, version)
@@ -116,9 +117,7 @@ def _steps(item: Planned, between: tuple[str, ...]) -> Iterator[Planned]:
             action=ActionId(first.id, number),
             body=msgspec.Raw(canonical(body)),
             fields=_fields(first, address, was, version, number),
-            reason="; ".join(
-                filter(None, (first.reason, f"step {number + 1} of {len(between) + 1}"))
-            ),
+            reason="; ".join(filter(None, (first.reason, f"step {number + 1} of 2"))),
         )
         if number:
             change = msgspec.structs.replace(
@@ -149,11 +148,11 @@ def _as_left_by(live: Present, after: JsonObject) -> Present:
     return msgspec.structs.replace(live, raw=canonical(after))
 
 
-def _chosen(item: Planned, between: tuple[str, ...]) -> Finding:
+def _chosen(item: Planned, between: str) -> Finding:
     return Finding(
         kind="warning",
-        summary=f"{item.change.id} passes through {', '.join(between)}: one minor at a time",
+        summary=f"{item.change.id} passes through {between}: one minor at a time",
         unit=item.change.unit,
         where=str(item.change.origin or ""),
-        hint=f"machine images of that version must exist; the annotation {VIA} names others",
+        hint=f"machine images of that version must exist; the annotation {VIA} names another",
     )

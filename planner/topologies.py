@@ -24,7 +24,7 @@ from providers.blueprint import (
 from providers.capi import CLUSTER_CLASS, class_reference
 from providers.kube.answers import ApiError
 from providers.pools import at_most, has_pools
-from providers.readiness import held_back
+from providers.readiness import told_to_pause
 from state.live import Present
 from state.resource import JsonObject, ResourceId
 
@@ -49,7 +49,7 @@ def cluster_impact(
         return new_impact(after)
     unit = cluster_unit(id_.cluster, id_.namespace, id_.name)
     fact = around.facts.of_owner(id_, unit, pools=has_pools(live.body))
-    if _paused(live.body) and not _paused(after):
+    if told_to_pause(live.body) and not told_to_pause(after):
         return at_most("the pause ends", fact, "whatever was held back begins")
     if not class_reference(after):
         return None
@@ -97,11 +97,6 @@ def users_of(class_id: ResourceId, clusters: Iterable[Present]) -> Iterable[Pres
     """The Clusters that are made from a class."""
     wanted = (class_id.namespace, class_id.name)
     return [c for c in clusters if class_reference(c.body) == wanted]
-
-
-def _paused(cluster: JsonObject) -> bool:
-    """By its field or its annotation; what conditions say is of the past."""
-    return bool(held_back({**cluster, "status": {}}))
 
 
 class _Look:

@@ -89,6 +89,14 @@ def check(milestone: Milestone, body: JsonObject | None, relatives: Relatives) -
     return _PREDICATES[milestone.name](body, relatives)
 
 
+def told_to_pause(body: JsonObject) -> str:
+    """Why its controllers are to leave the object alone, by its field or its annotation; "" if not.
+
+    What a body will say before a write has no conditions that mean anything yet.
+    """
+    return held_back({**body, "status": {}})
+
+
 def held_back(body: JsonObject) -> str:
     """Why the controllers leave the object alone: paused itself or by its Cluster; "" if not.
 
@@ -108,7 +116,7 @@ def _cluster_held_back(relatives: Relatives) -> str:
     """Paused by its Cluster, which the object need not say itself: not yet, or on old servers."""
     if relatives.cluster is None:
         return ""
-    why = held_back({**relatives.cluster, "status": {}})
+    why = told_to_pause(relatives.cluster)
     return f"its Cluster is paused: {why}" if why else ""
 
 

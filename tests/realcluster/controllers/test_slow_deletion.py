@@ -72,5 +72,5 @@ def test_a_slow_provider_is_waited_for_by_name(
 
 
 def _names_it(event: object, machine: str) -> bool:
-    """The wait names the machine, or how many machines there still are."""
-    return isinstance(event, Waiting) and (machine in event.message or "machine" in event.message)
+    """The wait names the machine that does not go: its Machine has the name of its DevMachine."""
+    return isinstance(event, Waiting) and machine in event.message
