@@ -15,7 +15,9 @@ from typing import Any
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from state.resource import FieldPath, GroupKind, JsonObject
 
-_FIELD = re.compile(r"^(content|passwd|data|password)$")
+_FIELD = re.compile(r"^(content|passwd|data|password|additionalConfig)$")
+_HOLDERS = frozenset({"files", "users"})
+"""Lists of items with such fields: a Go template that makes one makes those, too."""
 _WORDS = re.compile(r"passw|secret|token|credential|private_?key|api_?key", re.IGNORECASE)
 _NAMES_ONE = re.compile(r"(name|ref|refs|ttl|enabled)$", re.IGNORECASE)
 """`pullSecretName` says where a secret is, not what."""
@@ -31,12 +33,14 @@ def topology_secrets(kind: GroupKind, body: JsonObject) -> Iterator[FieldPath]:
 
 
 def _of_class(spec: Any) -> Iterator[FieldPath]:
+    fed: set[str] = set()
     for at, patch in _items(spec, ("f:spec",), "patches"):
         for within, definition in _items(patch, at, "definitions"):
             for here, step in _items(definition, within, "jsonPatches"):
                 yield from _of_step(step, here)
+                fed |= _fed_by(step)
     for at, variable in _items(spec, ("f:spec",), "variables"):
-        if _says_secret(variable.get("name")):
+        if _says_secret(variable.get("name")) or variable.get("name") in fed:
             schema = variable.get("schema")
             found = schema.get("openAPIV3Schema") if isinstance(schema, dict) else None
             if isinstance(found, dict):
@@ -45,14 +49,38 @@ def _of_class(spec: Any) -> Iterator[FieldPath]:
                     yield from _texts(found.get(name), path)
 
 
+def _names_in(step: JsonObject) -> list[str]:
+    path = str(step.get("path")).split("/")
+    return [n for n in path if n and not n.isdigit() and n != "-"]
+
+
+def _is_sensitive(names: list[str]) -> bool:
+    return bool(names) and (bool(_FIELD.match(names[-1])) or _says_secret(names[-1]))
+
+
 def _of_step(step: JsonObject, at: FieldPath) -> Iterator[FieldPath]:
     """A value set at a sensitive field; of a larger one the fields of that name inside."""
-    path = (*at, "f:value")
-    names = [n for n in str(step.get("path")).split("/") if n and not n.isdigit() and n != "-"]
-    if names and (_FIELD.match(names[-1]) or _says_secret(names[-1])):
+    path, names = (*at, "f:value"), _names_in(step)
+    source = step.get("valueFrom")
+    if isinstance(source, dict) and (_is_sensitive(names) or _HOLDERS & set(names[-1:])):
+        yield from _texts(source.get("template"), (*at, "f:valueFrom", "f:template"))
+    if _is_sensitive(names):
         yield from _texts(step.get("value"), path)
     else:
         yield from _inside(step.get("value"), path)
+
+
+def _fed_by(step: JsonObject) -> set[str]:
+    """Variables whose values land in a sensitive field, or in the text that makes one."""
+    source, names = step.get("valueFrom"), _names_in(step)
+    if not isinstance(source, dict):
+        return set()
+    fed = set()
+    if _is_sensitive(names):
+        fed.add(re.split(r"[.\[]", str(source.get("variable")))[0])
+    if _is_sensitive(names) or _HOLDERS & set(names[-1:]):
+        fed |= set(re.findall(r"\.([A-Za-z_]\w*)", str(source.get("template") or "")))
+    return fed
 
 
 def _inside(value: Any, at: FieldPath) -> Iterator[FieldPath]:

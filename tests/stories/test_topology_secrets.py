@@ -15,7 +15,20 @@ PATCHES = """\
     - name: adminPassword
       required: false
       schema: {openAPIV3Schema: {type: string, default: hunter1}}
+    - name: extra
+      required: false
+      schema: {openAPIV3Schema: {type: string, default: hunter6, example: hunter7}}
   patches:
+    - name: extra
+      definitions:
+        - selector:
+            apiVersion: bootstrap.cluster.x-k8s.io/v1beta2
+            kind: KubeadmConfigTemplate
+            matchResources: {machineDeploymentClass: {names: [old]}}
+          jsonPatches:
+            - op: add
+              path: /spec/template/spec/ignition/containerLinuxConfig/additionalConfig
+              valueFrom: {variable: extra}
     - name: users
       definitions:
         - selector:
