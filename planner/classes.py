@@ -17,6 +17,8 @@ from planner.planned import Planned
 from providers.base import Impact, references, value
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.registry import rules
+from providers.secrets import sensitive_paths
+from state.fields import delete_at
 from state.resource import JsonObject, ResourceId, canonical
 
 _NAMED_LISTS = (
@@ -93,6 +95,9 @@ def _two_steps(item: Planned) -> list[Planned]:
     joined: JsonObject = msgspec.json.decode(change.body)
     for path, key in _NAMED_LISTS:
         _join(joined, item.live.body, path, key)
+    # What Git holds back as a secret is not in the body: any that is came with the live class.
+    for secret in sensitive_paths(CLUSTER_CLASS.group, CLUSTER_CLASS.kind, joined):
+        delete_at(joined, secret)
     first: Change = msgspec.structs.replace(
         change,
         body=msgspec.Raw(canonical(joined)),

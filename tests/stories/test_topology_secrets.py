@@ -79,3 +79,17 @@ def test_no_secret_of_a_class_or_a_topology_is_in_a_plan(tmp_path: Path) -> None
     files = [f for f in (tmp_path / ".clusterform").rglob("*") if f.is_file()]
     found = [f.name for f in files if b"hunter" in f.read_bytes() and "sandbox" not in f.name]
     assert found == []
+
+
+def test_a_secret_that_a_class_drops_is_not_in_the_step_that_still_offers_it(
+    tmp_path: Path,
+) -> None:
+    lab = Lab(tmp_path)
+    put(lab, made(1), cluster("c1", "old"))
+    lab.converge()
+    put(lab, cluster_class("new"), cluster("c1", "new"))
+    plan = lab.plan()
+    assert [c.action.step for c in plan.changes if c.id.kind == "ClusterClass"] == [0, 1]
+    assert "hunter" not in repr(plan)
+    lab.converge()
+    assert lab.plan().changes == ()
