@@ -17,8 +17,6 @@ from planner.planned import Planned
 from providers.base import Impact, references, value
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.registry import rules
-from providers.secrets import sensitive_paths
-from state.fields import delete_at
 from state.resource import JsonObject, ResourceId, canonical
 
 _NAMED_LISTS = (
@@ -95,9 +93,6 @@ def _two_steps(item: Planned) -> list[Planned]:
     joined: JsonObject = msgspec.json.decode(change.body)
     for path, key in _NAMED_LISTS:
         _join(joined, item.live.body, path, key)
-    # What Git holds back as a secret is not in the body: any that is came with the live class.
-    for secret in sensitive_paths(CLUSTER_CLASS.group, CLUSTER_CLASS.kind, joined):
-        delete_at(joined, secret)
     first: Change = msgspec.structs.replace(
         change,
         body=msgspec.Raw(canonical(joined)),
@@ -120,8 +115,19 @@ def _two_steps(item: Planned) -> list[Planned]:
 
 
 def _join(joined: JsonObject, live: JsonObject, path: str, key: str) -> None:
+    """Add what only the live class offers: on its way out, so without defaults and examples.
+
+    Those may be secrets, and of what Git does not name nothing says so.
+    """
     wanted: list[Any] | None = value(joined, path)
     if wanted is None:
         return
     offered = {item.get(key) for item in wanted}
-    wanted += [item for item in value(live, path, []) or () if item.get(key) not in offered]
+    for item in value(live, path, []) or ():
+        if item.get(key) in offered:
+            continue
+        kept: JsonObject = msgspec.json.decode(canonical(item))
+        schema = value(kept, "schema.openAPIV3Schema")
+        for name in ("default", "example") if isinstance(schema, dict) else ():
+            schema.pop(name, None)
+        wanted.append(kept)
