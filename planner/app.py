@@ -445,6 +445,7 @@ class _Application:
             leaves=written.leaves,
             depends_on=change.depends_on,
             origin=str(change.origin) if change.origin else "",
+            release=change.release,
             run=self.run,
             commit=self.plan.basis.commit,
             at=self.workspace.ids.wall(),

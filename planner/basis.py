@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from planner.changes import Basis, Change, ClusterIdentity, Finding, Refusal
@@ -10,7 +10,7 @@ from planner.load import Loaded
 from planner.refresh import PARALLEL_CLUSTERS
 from planner.units import is_workload
 from providers.kube.client import KubeClient
-from state.resource import Resource
+from state.resource import Resource, ResourceId
 
 ClientOf = Callable[[str], KubeClient | None]
 
@@ -67,6 +67,28 @@ def loading_findings(loaded: Loaded) -> tuple[Finding, ...]:
         )
     found += [Finding(kind="skipped", summary=f"left out: {text}") for text in loaded.skipped]
     return tuple(found)
+
+
+def suspended_findings(
+    suspended: Mapping[ResourceId, str], resources: Iterable[Resource]
+) -> tuple[Finding, ...]:
+    """One for every suspended release that would change something."""
+    counts: dict[tuple[str, str], int] = {}
+    for resource in resources:
+        reason = suspended.get(resource.id)
+        if reason is not None:
+            where = str(resource.origin)
+            counts[reason, where] = counts.get((reason, where), 0) + 1
+    return tuple(
+        Finding(
+            kind="suspended",
+            summary=f"{reason}: no effect until resumed, "
+            f"{count} change{'s' if count > 1 else ''} held back",
+            where=where,
+            count=count,
+        )
+        for (reason, where), count in sorted(counts.items())
+    )
 
 
 def empty_input(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from providers.base import APPLIED, Impact, Milestone
-from state.resource import FieldPath, Origin, ResourceId, SecretRef
+from state.resource import FieldPath, Origin, Release, ResourceId, SecretRef
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -145,6 +145,8 @@ class Change(Frozen, frozen=True, kw_only=True):
     confidence: Confidence = Confidence.EXACT
     precondition: Precondition = MustBeAbsent()
     origin: Origin | None = None
+    release: Release | None = None
+    """What the object is rendered from."""
     logical: str = ""
     """Of a template: its name in Git."""
     predecessor: str = ""

@@ -21,6 +21,7 @@ from planner.changes import (
     Verb,
 )
 from planner.deadlines import Deadlines, within
+from planner.expansions import Order, release_key
 from planner.graph import Node, check_acyclic, node_key
 from planner.planned import Planned
 from planner.units import ADDONS, cluster_of_unit, is_workload
@@ -62,6 +63,8 @@ class World(msgspec.Struct, kw_only=True):
     """ClusterClass → `grows`, `shrinks` or `both` (then it has two steps)."""
     class_users: Mapping[ResourceId, tuple[ResourceId, ...]] = {}
     """ClusterClass → the live Clusters made from it, but for those that go."""
+    orders: tuple[Order, ...] = ()
+    """What releases, Kustomizations and profiles say of their order."""
 
 
 def build(planned: Iterable[Planned], world: World) -> Graph:
@@ -103,6 +106,7 @@ class _Builder:
         self._prunes()
         self._provider_gates()
         self._reachable_clusters()
+        self._orders()
         self._convergence()
 
     def graph(self) -> Graph:
@@ -310,6 +314,27 @@ class _Builder:
                     self.edge(made.action, name, "the cluster must exist")
             for change in changes:
                 self.edge(name, change.action, "its cluster must answer")
+
+    def _orders(self) -> None:
+        """Releases behind releases: one gate each, not edges between all of their objects."""
+        if not self.world.orders:
+            return
+        members: dict[str, list[Change]] = {}
+        for id_, changes in self.writes.items():
+            if changes[-1].release is not None:
+                members.setdefault(release_key(id_.cluster, changes[-1].release), []).extend(
+                    changes
+                )
+        for order in self.world.orders:
+            earlier, later = members.get(order.before, ()), members.get(order.after, ())
+            if not (earlier and later):
+                continue
+            gate = self._gate(f"{order.before} ready", (), earlier[0].unit)
+            for change in earlier:
+                until = rules(change.id.group, change.id.kind).ready or APPLIED
+                self.edge(change.action, gate, order.reason, until)
+            for change in later:
+                self.edge(gate, change.action, order.reason)
 
     # ------------------------------------------------------------------ providers
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from planner import fleetfile, manifest
+from planner.expansions import Chart, Order
 from planner.parsecache import ParseCache
 from providers import secrets, yamldoc
 from providers.git import SourceFile, SourceTree
@@ -23,7 +24,9 @@ from state.errors import ClusterformError
 from state.resource import (
     FieldPath,
     GitBlob,
+    JsonObject,
     Origin,
+    Release,
     SecretRef,
     SecretSource,
     WorktreeFile,
@@ -57,6 +60,21 @@ class LoadedDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`namespace/name` of the workload cluster it lives in; `""`: the management cluster."""
     provider: str
     """Tag of the provider whose component it is (`infrastructure-docker`), else `""`."""
+    release: Release | None = None
+    """What it was rendered from; None: it is written as it is."""
+    once: bool = False
+    """Created where it is missing, never changed (state.resource.Resource)."""
+    inputs: str = ""
+    """Of a rendered one: digest over the sources of its render's inputs (RenderedRelease)."""
+
+
+class Overlay(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder with a kustomization that no other one below the same paths refers to."""
+
+    management: str
+    folder: str
+    provider: str
+    """As of LoadedDocument."""
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +92,14 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """`4f2c9e1 (+1 uncommitted)`, `no commit yet`, `not in Git`."""
     skipped: tuple[str, ...]
     """What was left out on purpose, one line each: `charts/x: a Helm chart`."""
+    overlays: tuple[Overlay, ...] = ()
+    """Kustomizations to build (`planner.expand`)."""
+    renderers: tuple[str, ...] = ()
+    """What rendered charts and kustomizations: `helm-python-sdk 0.2.2 (Helm v4.2.3)`."""
+    charts: tuple[Chart, ...] = ()
+    """The charts that were rendered."""
+    orders: tuple[Order, ...] = ()
+    """What releases, Kustomizations and profiles say of their order."""
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -105,6 +131,7 @@ def load(
         uncommitted=uncommitted,
         label=tree.describe + (f" (+{len(uncommitted)} uncommitted)" if uncommitted else ""),
         skipped=tuple(sorted(loader.skipped)),
+        overlays=tuple(loader.overlays),
     )
 
 
@@ -121,6 +148,7 @@ class _Loader:
         self.findings: list[Finding] = []
         self.providers: list[ProviderSpec] = []
         self.skipped: set[str] = set()
+        self.overlays: list[Overlay] = []
         self.own_files: set[str] = set()
         self.paths = {found.path for found in tree.files()}
         self.folders = {above for path in self.paths for above in _above(path)}
@@ -151,10 +179,10 @@ class _Loader:
         """All documents of a management cluster: its providers' components, then its manifests."""
         taken: set[str] = set()
         for provider in self._providers(entry):
-            files = self._manifests((provider.path,), taken)
+            files = self._manifests((provider.path,), taken, entry.name, provider.tag)
             taken.update(found.path for found in files)
             yield from self._documents(files, entry.name, provider.tag)
-        yield from self._documents(self._manifests(entry.paths, taken), entry.name, "")
+        yield from self._documents(self._manifests(entry.paths, taken, entry.name), entry.name, "")
 
     def _providers(self, entry: ManagementSpec) -> tuple[ProviderSpec, ...]:
         if not entry.providers or entry.providers not in self.paths:
@@ -167,8 +195,14 @@ class _Loader:
         self.providers += found
         return found
 
-    def _manifests(self, paths: Iterable[str], taken: set[str]) -> list[SourceFile]:
-        """The YAML files below some paths, each once, without charts and kustomizations."""
+    def _manifests(
+        self, paths: Iterable[str], taken: set[str], management: str, provider: str = ""
+    ) -> list[SourceFile]:
+        """The YAML files below some paths, each once, without charts and kustomizations.
+
+        What lies below a folder with a kustomization is the kustomization's, which is built as a
+        whole by `planner.expand`.
+        """
         found: dict[str, SourceFile] = {}
         for base in paths:
             files = [file for file in self.tree.files(base) if not _hidden(file.path, base)]
@@ -176,15 +210,18 @@ class _Loader:
             overlays = self._marked(files, _KUSTOMIZATIONS)
             for file in files:
                 above = _above(file.path)
-                if not charts.isdisjoint(above):
+                if not charts.isdisjoint(above) or not overlays.isdisjoint(above):
                     continue
-                if above[0] in overlays:
-                    self._refuse_overlay(above[0])
-                elif file.path.endswith(_YAML) and file.path not in taken:
+                if file.path.endswith(_YAML) and file.path not in taken:
                     found[file.path] = file
                 elif file.path.endswith(".json") and base != ".":
                     self.skipped.add(f"{file.path}: JSON; manifests are read from .yaml and .yml")
             self.skipped.update(f"{folder or '.'}: a Helm chart" for folder in charts)
+            self.overlays += [
+                Overlay(management=management, folder=folder or ".", provider=provider)
+                for folder in self._roots(overlays, charts)
+                if all(folder != known.folder for known in self.overlays)
+            ]
         return [found[path] for path in sorted(found.keys() - self.own_files)]
 
     def _marked(self, files: list[SourceFile], names: tuple[str, ...]) -> set[str]:
@@ -193,16 +230,30 @@ class _Loader:
             file.path.rpartition("/")[0] for file in files if file.path.rpartition("/")[2] in names
         }
 
-    def _refuse_overlay(self, folder: str) -> None:
-        finding = Finding(
-            severity="error",
-            code="not-yet",
-            summary="not supported yet: a folder with a kustomization",
-            path=folder or ".",
-            hint="leave it out of `paths`, or render it with `kubectl kustomize`",
-        )
-        if finding not in self.findings:
-            self.findings.append(finding)
+    def _roots(self, overlays: set[str], charts: set[str]) -> Iterator[str]:
+        """The kustomizations that are built: no other one refers to them, and none a Component."""
+        referred: set[str] = set()
+        components: set[str] = set()
+        for folder in overlays:
+            body = self._kustomization(folder)
+            if body.get("kind") == "Component":
+                components.add(folder)
+            for field in ("resources", "bases", "components"):
+                listed = body.get(field)
+                for entry in listed if isinstance(listed, list) else ():
+                    referred.add(posixpath.normpath(posixpath.join(folder, str(entry))))
+        for folder in sorted(overlays - referred - components):
+            if charts.isdisjoint([folder, *_above(folder)]):
+                yield folder
+
+    def _kustomization(self, folder: str) -> JsonObject:
+        """Its file; `{}` where it cannot be read, which building it will say."""
+        for name in _KUSTOMIZATIONS:
+            path = posixpath.join(folder, name)
+            if path in self.paths:
+                documents, _ = yamldoc.parse(self.tree.read([path])[path], path)
+                return documents[0].body if documents else {}
+        return {}
 
     def _documents(
         self, files: list[SourceFile], management: str, provider: str

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from planner.fleetfile import API_VERSION, GROUP
+from planner.filereader import API_VERSION, GROUP
 from providers import secrets
 from providers.yamldoc import Document, Finding
 from state.resource import FieldPath, JsonObject, canonical, path_text, split_api_version
@@ -54,6 +54,10 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cluster: str
     body: bytes
     secrets: tuple[secrets.Extracted, ...] = ()
+    by: str = ""
+    """Of a rendered object: the chart's template, or the file that a kustomization took."""
+    once: bool = False
+    """Of a rendered object: created where it is missing, never changed."""
 
 
 class Checked(msgspec.Struct):
@@ -118,7 +122,7 @@ def _manifest(
 ) -> Manifest:
     body = document.body
     group = split_api_version(version)[0]
-    if group == GROUP:
+    if group == GROUP and kind != "WorkloadCluster":
         raise _Wrong("not-yet", f"not supported yet in a manifest: {API_VERSION} {kind}")
     namespace, name, cluster = _metadata(body)
     if patterns is None:

@@ -56,6 +56,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     unread: set[ResourceId] = set()
     """Those of the blocked that could not be read, or that need one which could not."""
     refused: dict[ResourceId, str] = {}
+    suspended: dict[ResourceId, str] = {}
+    """Objects that would change, but for the release that is suspended; and why."""
     phantoms: list[Planned] = []
     """The held objects as they would be planned, for what waits for them (planner.held)."""
     ignored: int = 0

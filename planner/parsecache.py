@@ -20,7 +20,7 @@ from planner.manifest import Manifest
 from providers.secrets import private_folder
 from state.resource import canonical, digest
 
-FORMAT = b"clusterform parsed files 1\n"
+FORMAT = b"clusterform parsed files 2\n"
 """Counts up whenever parsing or normalising changes what it gives."""
 
 Kinds = tuple[tuple[str, str], ...]
@@ -43,8 +43,10 @@ _DECODER = msgspec.msgpack.Decoder(dict[str, Entry])
 class ParseCache:
     """The cache of one load. `rules_of` gives the sensitive fields of a group and kind."""
 
-    def __init__(self, folder: Path | None, rules_of: Callable[[str, str], object]) -> None:
-        self._path = folder / "parsed" if folder else None
+    def __init__(
+        self, folder: Path | None, rules_of: Callable[[str, str], object], name: str = "parsed"
+    ) -> None:
+        self._path = folder / name if folder else None
         self._rules_of = rules_of
         self._rules: dict[Kinds, bytes] = {}
         self._entries = _read(self._path) if self._path else {}
@@ -72,7 +74,7 @@ class ParseCache:
         spare = {key: entry for key, entry in self._entries.items() if key not in self._used}
         keep = self._used | (spare if len(spare) <= len(self._used) else {})
         payload = _ENCODER.encode(keep)
-        fresh = self._path.with_name(f"parsed.{os.getpid()}")
+        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             private_folder(self._path.parent)
             fresh.write_bytes(FORMAT + zlib.crc32(payload).to_bytes(4, "big") + payload)

@@ -21,10 +21,17 @@ from planner import (
     policy,
     provided,
     prunes,
+    reinstalls,
     rights,
     stages,
 )
-from planner.basis import basis_of, empty_input, incomplete, loading_findings
+from planner.basis import (
+    basis_of,
+    empty_input,
+    incomplete,
+    loading_findings,
+    suspended_findings,
+)
 from planner.changes import (
     Confidence,
     Graph,
@@ -44,6 +51,7 @@ from planner.noops import NoOps
 from planner.outcome import Context, Outcome
 from planner.planned import Planned
 from planner.refresh import KubeFleet, Reader, Wanted
+from planner.reinstalls import Reinstall
 from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
 from planner.resolve import Naming, Resolver, Reveal, belongs, resolved
 from planner.rotation import describe_rotations, trigger
@@ -51,7 +59,7 @@ from planner.select import Selector
 from planner.standing import Fates
 from planner.targets import cut, only
 from planner.topologies import Surroundings, users_of
-from planner.units import assign, is_workload
+from planner.units import assign, cluster_unit, is_workload
 from planner.unwanted import Unwanted
 from planner.work import Declared
 from providers.capi import CLUSTER, CLUSTER_CLASS
@@ -119,6 +127,7 @@ class _Planning:
         self.dry_run = DryRunner(
             self.reader.client, self.scopes, refresh=self.options.refresh, noops=self.noops
         )
+        self.reinstalls: list[Reinstall] = []
         self.asked: set[ResourceId] = set()
         """What may be removed because it was named on the command line."""
 
@@ -127,6 +136,7 @@ class _Planning:
         self._refresh(rendered)
         desired, removed = self._select_desired(rendered.resources)
         unit_of = self._units(desired)
+        self.reinstalls = reinstalls.reinstalls(desired, self.inputs.records)
         self.asked = self._asked({r.id for r in desired}, removed, unit_of)
         names = self._name_templates(desired)
         physical = [resolved(r, names, unit_of[r.id]) for r in desired]
@@ -199,7 +209,8 @@ class _Planning:
     ) -> set[ResourceId]:
         """Objects that were named: by `destroy --target`, live ones included, or one by one."""
         if self.options.mode != "destroy":
-            return named.allowed(self.options.allow_destroy, {*unit_of, *self.live.objects})
+            there = {*unit_of, *self.live.objects, *(r.id for r in self.reinstalls)}
+            return named.allowed(self.options.allow_destroy, there)
         known = {id_: (unit_of.get(id_, id_.cluster), labels) for id_, labels in removed.items()}
         for present in self._owned_elsewhere(desired):
             known.setdefault(
@@ -290,7 +301,7 @@ class _Planning:
 
     def _unheld(self, everything: list[Planned], world: World) -> list[Planned]:
         """Without what waits for something that is blocked, refused or unreadable."""
-        reasons = {**self.out.blocked, **self.out.refused}
+        reasons = {**self.out.suspended, **self.out.blocked, **self.out.refused}
         planned = [p for p in everything if not p.phantom]
         phantoms = [p for p in everything if p.phantom]
         kept, findings = held.spread(planned, phantoms, world, reasons, self.out.unread)
@@ -352,6 +363,7 @@ class _Planning:
             deadlines=deadlines.of_plan(physical, self.live.objects, self.out.planned),
             class_flips=flips,
             class_users=self._class_users(),
+            orders=self.inputs.loaded.orders,
         )
 
     def _class_users(self) -> dict[ResourceId, tuple[ResourceId, ...]]:
@@ -368,6 +380,13 @@ class _Planning:
             )
             for id_ in written
         }
+
+    def _machines_of(self, id_: ResourceId) -> int | None:
+        """The machines of a live Cluster; None for what is none."""
+        if id_.group_kind != CLUSTER or not isinstance(self.live.observe(id_), Present):
+            return None
+        unit = cluster_unit(id_.cluster, id_.namespace, id_.name)
+        return len(self.facts.of_owner(id_, unit).machines)
 
     def _selectors(self) -> tuple[str, ...]:
         return (
@@ -399,6 +418,7 @@ class _Planning:
             *loading_findings(self.inputs.loaded),
             *provided.warnings(rendered.resources),
             *self.out.findings,
+            *suspended_findings(self.out.suspended, physical),
             *rights.no_dry_run(self.dry_run.forbidden),
             *rights.unidentified(basis.clusters),
         )
@@ -419,6 +439,7 @@ class _Planning:
                     recorded=len(self.inputs.records),
                     named=self.asked,
                 ),
+                *reinstalls.refusals(self.reinstalls, self._machines_of, self.asked),
             ),
             totals=Totals(
                 clusters=sum(1 for r in physical if r.id.group_kind == CLUSTER),

@@ -122,6 +122,8 @@ def _resource(document: LoadedDocument, scopes: Scopes, findings: list[Finding])
         body=body,
         origin=document.origin,
         secrets=document.secrets,
+        release=document.release,
+        once=document.once,
     )
 
 

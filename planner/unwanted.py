@@ -11,7 +11,7 @@ from planner.changes import (
     Finding,
     Verb,
 )
-from planner.decide import Decision, Row, decide
+from planner.decide import Decision, Fate, Row, decide
 from planner.named import spelling
 from planner.outcome import Decider, Outcome
 from planner.planned import Planned
@@ -19,6 +19,12 @@ from planner.standing import ALLOW_DESTROY
 from providers.capi import CLUSTER, made_by_topology
 from state.live import Observation, Present, Unreadable
 from state.resource import ResourceId
+
+_KEEPING = (
+    ("helm.sh/resource-policy", "keep"),
+    ("kustomize.toolkit.fluxcd.io/prune", "disabled"),
+)
+"""Annotations of live objects that Helm and Flux heed (flux-real: prune looks at the live copy)."""
 
 
 class Unwanted(Decider):
@@ -29,6 +35,17 @@ class Unwanted(Decider):
         live = self._context.observe(id_)
         if isinstance(live, Present) and made_by_topology(id_.group_kind, live.labels):
             return  # made by a topology controller that copied our label
+        goes = self._fates.of_unit(unit) is Fate.GOES  # then the cascade takes it, whatever it says
+        if not goes and (why := self._keeps(id_, live)):
+            out.findings.append(
+                Finding(
+                    kind="kept",
+                    summary=f"{id_} is not in Git any more and stays as it is: {why}",
+                    unit=unit,
+                    hint=f"clusterform destroy --target kind={id_.kind} removes it on purpose",
+                )
+            )
+            return
         row = decide(self._case(id_, unit, live, None, desired=False))
         match row.then:
             case Decision.BLOCKED:
@@ -50,6 +67,22 @@ class Unwanted(Decider):
                 out.planned.append(Planned(change=change, after=None, live=live))
             case _:
                 pass
+
+    def _keeps(self, id_: ResourceId, live: Observation) -> str:
+        """Why Helm or Flux would leave it alone; `""` where nothing says so."""
+        if not isinstance(live, Present) or id_ in self._context.named:
+            return ""
+        recorded = self._context.records.get(id_)
+        if recorded is not None and recorded.release is not None and recorded.release.keeps:
+            return f"{recorded.release.text} removes nothing"
+        return next(
+            (
+                f"annotation {name}: {value}"
+                for name, value in _KEEPING
+                if live.annotations.get(name) == value
+            ),
+            "",
+        )
 
     def _forget(self, id_: ResourceId, unit: str, row: Row) -> Change:
         recorded = self._context.records[id_]

@@ -75,6 +75,9 @@ class Declared(Decider):
         changing: dict[ResourceId, tuple[JsonObject, ...]] = {}
         for resource in resources:
             live = self._context.observe(resource.id)
+            if resource.once and isinstance(live, Present) and not live.deleting:
+                out.unchanged += 1
+                continue
             found = self._compare(resource, live)
             if resource.id.group_kind in (CLUSTER, CLUSTER_CLASS):
                 changing |= _changing(resource, live, found)
@@ -82,6 +85,9 @@ class Declared(Decider):
                 open_.append(found)
                 continue
             if found is None or not self._plainly_unchanged(found, resource):
+                if _suspended(resource) and not isinstance(live, Unreadable):
+                    self._suspend(resource, out)
+                    continue
                 self._desired_one(resource, found, _naming(resource, by_physical), out)
             else:
                 out.unchanged += 1
@@ -94,6 +100,9 @@ class Declared(Decider):
             )
             for c in open_
         ]
+        for candidate in [c for c in open_ if _suspended(c.resource)]:
+            self._suspend(candidate.resource, out)
+        open_ = [c for c in open_ if not _suspended(c.resource)]
         for candidate, comparison in zip(
             open_, in_threads(self._context.comparer.settle, open_), strict=True
         ):
@@ -277,6 +286,12 @@ class Declared(Decider):
 
     # ------------------------------------------------------------------ pieces
 
+    def _suspend(self, resource: Resource, out: Outcome) -> None:
+        """Nothing happens to it until its release is resumed; what waits for it waits too."""
+        assert resource.release is not None
+        out.suspended[resource.id] = f"{resource.release.text} is suspended"
+        self._phantom(resource, out)
+
     def _change(
         self,
         resource: Resource,
@@ -302,6 +317,7 @@ class Declared(Decider):
             confidence=confidence,
             precondition=precondition,
             origin=resource.origin,
+            release=resource.release,
             logical=resource.logical,
             depends_on=tuple(sorted(targets)),
         )
@@ -397,6 +413,10 @@ class Declared(Decider):
                 where=str(resource.origin),
             )
         )
+
+
+def _suspended(resource: Resource) -> bool:
+    return resource.release is not None and resource.release.suspended
 
 
 def _changing(

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from planner.expand import needs_expanding
+from planner.expansion import Expansion, open_expansion
 from planner.load import LOCAL_FOLDER, Loaded, load
 from providers import git, yamldoc
 from providers.kube.api import Transport
@@ -31,7 +33,14 @@ from state.journal import Journal
 from state.lock import Clock
 from state.recorded import Records
 from state.records import Head, RecordStore
-from state.resource import FieldPath, GitBlob, Resource, SecretRef
+from state.resource import (
+    FieldPath,
+    GitBlob,
+    JsonObject,
+    RenderedRelease,
+    Resource,
+    SecretRef,
+)
 from state.store import ObjectStore
 
 
@@ -106,6 +115,7 @@ class Workspace:
         self._controllers = controllers
         self._verbs = verbs
         self._sandboxes: dict[str, SandboxFile] = {}
+        self._expanded: Expansion | None = None
 
     @property
     def local(self) -> Path:
@@ -124,8 +134,24 @@ class Workspace:
 
     @cached_property
     def loaded(self) -> Loaded:
-        """What they declare, findings included."""
-        return load(self.tree, fleet_file=self._fleet_file, cache=self.cache, key_dir=self.local)
+        """What they declare, releases and Kustomizations expanded, findings included."""
+        found = load(self.tree, fleet_file=self._fleet_file, cache=self.cache, key_dir=self.local)
+        if not needs_expanding(found):
+            return found
+        return self._expansion(found).expand(found)
+
+    def _expansion(self, found: Loaded) -> Expansion:
+        self._expanded = open_expansion(
+            found, self.tree, cache=self.cache, key_dir=self.local, reveal=self.reveal
+        )
+        return self._expanded
+
+    def _rendered(self, source: RenderedRelease) -> list[JsonObject]:
+        """What a release renders to now, values and all, in memory."""
+        _ = self.loaded
+        if self._expanded is None:
+            raise ClusterformError("secret-moved", f"there is no {source.release} any more")
+        return self._expanded.bodies(source)
 
     def checked(self) -> Loaded:
         """The same, or an error that names the first finding and counts the others."""
@@ -251,7 +277,7 @@ class Workspace:
     @cached_property
     def secrets(self) -> Resolver:
         """Reads sensitive values back from where they stand."""
-        return Resolver(self.root, self.local)
+        return Resolver(self.root, self.local, self._rendered)
 
     def reveal(self, ref: SecretRef) -> str:
         """The value behind a reference, in memory."""
@@ -260,6 +286,8 @@ class Workspace:
     def line_of(self, resource: Resource, path: FieldPath) -> str:
         """`file:line` of a field, or of the nearest thing around it that stands in the file."""
         origin = resource.origin
+        if origin.via:
+            return str(origin)  # the field itself stands in a template or is patched
         content = self._content(origin.path, origin.blob)
         if content is None:
             return str(origin)

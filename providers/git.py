@@ -128,6 +128,20 @@ def read_blob(root: Path, blob: str) -> bytes:
     return _blobs(root, [blob])[blob]
 
 
+def remote_url(root: Path) -> str:
+    """The URL of the remote `origin`; `""` where there is none."""
+    found = _git(root, "config", "--local", "--get", "remote.origin.url", check=False)
+    return found.decode(errors="replace").strip()
+
+
+def is_branch(root: Path, name: str) -> bool:
+    """The repository, or its remote `origin`, has a branch of this name."""
+    return any(
+        _git(root, "rev-parse", "--verify", "--quiet", f"{where}/{name}", check=False)
+        for where in ("refs/heads", "refs/remotes/origin")
+    )
+
+
 def read_file(root: Path, path: str) -> bytes:
     """A file of the working tree; never through a symbolic link, a device or a pipe.
 

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,11 +25,15 @@ from state.resource import (
     GitBlob,
     GroupKind,
     JsonObject,
+    RenderedRelease,
     SecretRef,
+    SecretSource,
     WorktreeFile,
     path_text,
 )
 
+Rendered = Callable[[RenderedRelease], Sequence[JsonObject]]
+"""The objects that a release renders to, values and all, by their index."""
 Patterns = tuple[FieldPath, ...]
 """Field paths in which `f:*` stands for every key and `i:*` for every item."""
 
@@ -249,13 +253,17 @@ def _make_key(folder: Path) -> bytes:
 class Resolver:
     """Reads sensitive values back; keeps the parsed files, in memory, as long as it lives."""
 
-    def __init__(self, root: Path, key_dir: Path) -> None:
+    def __init__(self, root: Path, key_dir: Path, rendered: Rendered | None = None) -> None:
+        """`rendered`: what a release renders to now; without it, such values cannot be read."""
         self._root = root
         self._pins = Pins(key_dir)
-        self._files: dict[GitBlob | WorktreeFile, list[yamldoc.Document]] = {}
+        self._rendered = rendered
+        self._files: dict[SecretSource, list[yamldoc.Document]] = {}
 
     def resolve(self, ref: SecretRef) -> str:
         """The value, transformed as its body needs it. Raises ClusterformError('secret-moved')."""
+        if isinstance(ref.source, RenderedRelease):
+            return self._of_release(ref.source, ref)
         if ref.source not in self._files:
             content = self._content(ref.source)
             documents, _ = yamldoc.parse(content, ref.source.path, yamldoc.COMPONENTS)
@@ -266,6 +274,13 @@ class Resolver:
                 if isinstance(value, str):
                     return _transformed(value, ref.transform)
         raise _moved(ref.source.path, f"it has no text at {path_text(ref.path)}")
+
+    def _of_release(self, source: RenderedRelease, ref: SecretRef) -> str:
+        bodies = self._rendered(source) if self._rendered else []
+        value = _value(bodies[ref.document], ref.path) if ref.document < len(bodies) else None
+        if not isinstance(value, str):
+            raise _moved(source.path, f"it renders no text at {path_text(ref.path)}")
+        return _transformed(value, ref.transform)
 
     def _content(self, source: GitBlob | WorktreeFile) -> bytes:
         if isinstance(source, GitBlob):

@@ -89,6 +89,43 @@ class ManagementSpec(msgspec.Struct, frozen=True, kw_only=True):
         return not self.context and not self.in_cluster
 
 
+class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
+    """What a `WorkloadCluster` expands to: a chart, a kustomize folder or a clusterctl template."""
+
+    name: str
+    chart: str = ""
+    """Folder or `.tgz` of a Helm chart, relative to the fleet's root."""
+    kustomize: str = ""
+    """Folder with a kustomization; values are its substitution variables."""
+    template: str = ""
+    """File with clusterctl variables; values are the variables."""
+    version: str = ""
+    """The chart's version must match this constraint; of the others it is a name for people."""
+
+    @property
+    def path(self) -> str:
+        """The one of the three that is set."""
+        return self.chart or self.kustomize or self.template
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer of base services that clusters get."""
+
+    name: str
+    path: str = ""
+    """Folder of manifests or with a kustomization, or a file; `""` where it is a chart."""
+    chart: str = ""
+    version: str = ""
+    values: bytes = b"{}"
+    """Of the chart, as JSON."""
+    namespace: str = "default"
+    """Where the chart's release goes."""
+    after: tuple[str, ...] = ()
+    """Profiles whose objects are there and ready before this one's."""
+    selector: tuple[tuple[str, str], ...] | None = None
+    """Labels of the Clusters that get it; `()`: all; None: only those that name it."""
+
+
 class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The fleet."""
 
@@ -96,5 +133,9 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     management: tuple[ManagementSpec, ...]
     guards: Guards = Guards()
     ignore: tuple[IgnoreRule, ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
+    """URL as it stands in releases and sources → a local folder, relative to the fleet's root."""
+    blueprints: tuple[Blueprint, ...] = ()
+    profiles: tuple[Profile, ...] = ()
     path: str = ""
     """Of the Fleet file; `""` where there is none and a folder of manifests was taken as it is."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from state.resource import ResourceId
+from state.resource import Release, ResourceId
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -25,6 +25,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     """Path → short hash of the value sent; sensitive paths left out."""
     depends_on: tuple[ResourceId, ...] = ()
     origin: str = ""
+    release: Release | None = None
+    """What it was rendered from when it was written."""
     run: str = ""
     commit: str = ""
     at: float = 0.0

@@ -95,6 +95,20 @@ class ResourceId(msgspec.Struct, frozen=True, order=True, gc=False):
         )
 
 
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """One expansion on the way from a file to an object: what was expanded, and by what."""
+
+    what: str
+    """`HelmRelease team-a/shop`, `Kustomization flux-system/apps`, `kustomization apps/base`."""
+    at: str = ""
+    """`file:line` where it is written."""
+    by: str = ""
+    """`chart aws-cluster 1.4.0, templates/cluster.yaml`, or the file that a kustomization took."""
+
+    def __str__(self) -> str:
+        return self.what + (f" ({self.by})" if self.by else "")
+
+
 class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where a document was written: for messages, causes and `explain`; never in a digest."""
 
@@ -108,6 +122,9 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     """Git blob id of the file as read; `""` when the file is uncommitted or Git is not used."""
     item: int = -1
     """Index in the enclosing `kind: List`, from 0; -1 when the document stands alone."""
+    via: tuple[Step, ...] = ()
+    """How the object came of the document, the outermost expansion first; `()`: it is written so.
+    Where there are steps, path and line are those of the innermost release or kustomization."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"
@@ -127,7 +144,24 @@ class WorktreeFile(msgspec.Struct, frozen=True, gc=False, tag="worktree"):
     pin: str
 
 
-SecretSource = GitBlob | WorktreeFile
+class RenderedRelease(msgspec.Struct, frozen=True, gc=False, tag="rendered"):
+    """What a release or kustomization renders to; the value is rendered again where it is needed.
+
+    `inputs` is a digest over the sources of everything it is rendered from (blob ids, pins, the
+    chart's digest), never over a value: equal inputs, equal render.
+    """
+
+    release: str
+    """`mgmt/HelmRelease/team-a/shop`."""
+    inputs: str
+
+    @property
+    def path(self) -> str:
+        """What to name in a message."""
+        return self.release
+
+
+SecretSource = GitBlob | WorktreeFile | RenderedRelease
 
 
 class SecretRef(msgspec.Struct, frozen=True, gc=False):
@@ -142,6 +176,37 @@ class SecretRef(msgspec.Struct, frozen=True, gc=False):
     path: FieldPath
     item: int = -1
     transform: str = "plain"
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What an object belongs to: a Helm release, a Flux Kustomization, an overlay, a profile.
+
+    Recorded with the object, so that a later plan can tell an upgrade from what Helm or Flux would
+    uninstall and install again (gitops-helm: HelmRelease v2, `releaseName`, `targetNamespace`,
+    `storageNamespace`, chart name).
+    """
+
+    kind: str
+    """`HelmRelease`, `Kustomization`, `WorkloadCluster`, `kustomization`, `profile`."""
+    namespace: str = ""
+    name: str
+    chart: str = ""
+    version: str = ""
+    release_name: str = ""
+    target_namespace: str = ""
+    storage_namespace: str = ""
+    suspended: bool = False
+    keeps: bool = False
+    """What leaves it stays where it is (`prune: false`)."""
+
+    @property
+    def text(self) -> str:
+        """`HelmRelease team-a/shop`."""
+        return (
+            f"{self.kind} {self.namespace}/{self.name}"
+            if self.namespace
+            else (f"{self.kind} {self.name}")
+        )
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -162,6 +227,10 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The name in Git where it differs from `id.name`: rotated templates (semantics 16)."""
     unit: str = ""
     """The unit of work it belongs to (semantics 2); set by resolve."""
+    release: Release | None = None
+    """What it was rendered from; None: it is written as it is."""
+    once: bool = False
+    """Created where it is missing, never changed: a CRD of a chart, `ssa: IfNotPresent`."""
 
     def decoded(self) -> JsonObject:
         """A fresh dict of the body; safe to change."""

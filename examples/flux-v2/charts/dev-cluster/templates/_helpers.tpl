@@ -1,0 +1,11 @@
+{{/* The cluster is named after its release. */}}
+{{- define "cluster.name" -}}
+{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{/* What a machine is: root (the chart's scope), pool (its values), role. */}}
+{{- define "machine.spec" -}}
+backend:
+  inMemory:
+    vm: {provisioning: {startupDuration: {{ .pool.type }}}}
+{{- end }}

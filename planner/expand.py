@@ -1,0 +1,232 @@
+"""Releases, Kustomizations, overlays, WorkloadClusters, profiles → the objects that they come to.
+
+What Flux's and Helm's controllers would do with the repository, done here without a cluster and
+without the network: each kind is read by its provider, built or rendered, and what comes of it is
+expanded again until nothing is left. What is expanded is an input and not written. Files below the
+path of a Flux Kustomization belong to it and are not read as plain manifests (docs/gitops.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+from providers.flux import kustomization as flux_kustomization
+from providers.flux import sources as flux_sources
+from providers.helm.release import HELM_RELEASES
+
+from planner import profiles
+from planner.expansions import Order
+from planner.index import Index, group_kind
+from planner.jobs import Job, Jobs, as_finding
+from planner.kustomizations import Kustomizations
+from planner.load import Loaded, LoadedDocument
+from planner.releases import Releases
+from planner.rendered import documents
+from planner.sources import Sources
+from planner.workload import WORKLOAD_CLUSTER
+from providers.yamldoc import Finding
+from state.errors import ClusterformError
+from state.resource import GroupKind
+
+_FLUX_KUSTOMIZATION = GroupKind(flux_kustomization.GROUP, "Kustomization")
+_LEVELS = 16
+"""Kustomizations that lead to Kustomizations: deeper is taken for a loop."""
+
+
+def is_input(document: LoadedDocument) -> bool:
+    """Read and expanded, not written: only in a management cluster, and not of a provider."""
+    if document.cluster or document.provider:
+        return False
+    kind = group_kind(document)
+    return (
+        kind in (_FLUX_KUSTOMIZATION, WORKLOAD_CLUSTER)
+        or kind in HELM_RELEASES
+        or kind.group == flux_sources.GROUP
+    )
+
+
+def needs_expanding(loaded: Loaded) -> bool:
+    """There is anything to do; most fleets of plain manifests say no."""
+    return bool(
+        loaded.overlays or loaded.fleet.profiles or any(is_input(d) for d in loaded.documents)
+    )
+
+
+class Expander:
+    """One expansion of one tree."""
+
+    def __init__(
+        self, jobs: Jobs, sources: Sources, kustomizations: Kustomizations, releases: Releases
+    ) -> None:
+        self._jobs = jobs
+        self._sources = sources
+        self._kustomizations = kustomizations
+        self._releases = releases
+        self._index = Index()
+        self._findings: list[Finding] = []
+        self._orders: set[Order] = set()
+        self._consumed: set[str] = set()
+        self._asked: dict[str, tuple[str, ...]] = {}
+
+    def expand(self, loaded: Loaded) -> Loaded:
+        """`loaded` with everything expanded; what was said of files that are now a Kustomization's
+        is not said of them as plain manifests."""
+        done = self._settled(loaded)
+        done += self._of_profiles(loaded, done)
+        kept = [f for f in loaded.findings if not self._is_consumed(f.path)]
+        return msgspec.structs.replace(
+            loaded,
+            documents=tuple(done),
+            findings=tuple(sorted([*kept, *self._findings], key=lambda f: (f.path, f.line))),
+            overlays=(),
+            renderers=tuple(sorted(self._jobs.tools)),
+            charts=tuple(sorted(self._releases.charts)),
+            orders=tuple(sorted(self._orders)),
+        )
+
+    def _settled(self, loaded: Loaded) -> list[LoadedDocument]:
+        """Expanded level by level: Kustomizations first, since they say which files are theirs."""
+        done: list[LoadedDocument] = []
+        seen: set[tuple[str, ...]] = set()
+        waiting = list(loaded.documents)
+        overlays = list(loaded.overlays)
+        for _ in range(_LEVELS):
+            for document in waiting:
+                self._index.add(document)
+            done += [d for d in waiting if not is_input(d)]
+            inputs = _first_of_each((d for d in waiting if is_input(d)), seen)
+            kustomizations = [d for d in inputs if group_kind(d) == _FLUX_KUSTOMIZATION]
+            others = [d for d in inputs if group_kind(d) != _FLUX_KUSTOMIZATION]
+            if kustomizations:
+                seen.update(map(_key, kustomizations))
+                made = list(self._run(self._kustomized(kustomizations)))
+                done = [d for d in done if not self._taken(d)]
+                waiting = [*made, *(d for d in others if not self._taken(d))]
+            elif overlays:
+                mine = [o for o in overlays if not self._is_consumed(o.folder)]
+                overlays = []
+                waiting = [*self._run(map(self._kustomizations.overlay, mine)), *others]
+            elif others:
+                seen.update(map(_key, others))
+                waiting = list(self._run(self._released(others)))
+            else:
+                return done
+        self._findings.append(
+            Finding(
+                severity="error",
+                code="expand-loop",
+                summary=f"releases lead to releases more than {_LEVELS} levels deep",
+                path=loaded.fleet.path or ".",
+            )
+        )
+        return done
+
+    def _run(self, jobs: Iterable[Job]) -> Iterator[LoadedDocument]:
+        for outcome in self._jobs.run(list(jobs)):
+            self._findings += outcome.findings
+            self._orders.update(outcome.job.orders)
+            yield from documents(outcome.manifests, outcome.job.source)
+
+    def _kustomized(self, found: Iterable[LoadedDocument]) -> Iterator[Job]:
+        for document in found:
+            job = self._caught(document, self._kustomizations.flux)
+            if job is None:
+                continue
+            if job.files is not None and self._sources.is_own(job.files):
+                self._consumed.add(job.folder)
+            yield job
+
+    def _released(self, found: Iterable[LoadedDocument]) -> Iterator[Job]:
+        for document in found:
+            kind = group_kind(document)
+            if kind.group == flux_sources.GROUP:
+                continue
+            make = self._of_workload if kind == WORKLOAD_CLUSTER else self._releases.job
+            job = self._caught(document, make)
+            if job is not None:
+                yield job
+
+    def _of_workload(self, document: LoadedDocument, _: Index) -> Job:
+        job, workload = self._releases.workload(document)
+        self._asked[f"{document.management}/{workload.namespace}/{workload.name}"] = (
+            workload.profiles
+        )
+        return job
+
+    def _caught(
+        self, document: LoadedDocument, make: Callable[[LoadedDocument, Index], Job]
+    ) -> Job | None:
+        try:
+            return make(document, self._index)
+        except ClusterformError as error:
+            what = f"{document.kind} {document.namespace or 'default'}/{document.name}"
+            self._findings.append(as_finding(error, what, document.origin))
+            return None
+
+    # ------------------------------------------------------------------ profiles
+
+    def _of_profiles(
+        self, loaded: Loaded, found: Iterable[LoadedDocument]
+    ) -> list[LoadedDocument]:
+        """The objects of every profile, once for each cluster that gets it."""
+        if not loaded.fleet.profiles:
+            return []
+        try:
+            chosen = list(profiles.wanted(loaded.fleet, found, self._asked))
+        except ClusterformError as error:
+            self._findings.append(
+                Finding(
+                    severity="error",
+                    code=error.code,
+                    summary=error.brief,
+                    path=error.where or loaded.fleet.path,
+                )
+            )
+            return []
+        used = sorted({p.name for _, mine in chosen for p in mine})
+        by_name = {p.name: p for p in loaded.fleet.profiles}
+        jobs = [self._releases.profile(by_name[name], loaded.fleet) for name in used]
+        outcomes = {o.job.source.release.name: o for o in self._jobs.run(jobs)}
+        made: list[LoadedDocument] = []
+        for outcome in outcomes.values():
+            self._findings += outcome.findings
+        for cluster, mine in chosen:
+            self._orders.update(profiles.orders(profiles.cluster_text(cluster), mine))
+            for profile in mine:
+                outcome = outcomes[profile.name]
+                source = msgspec.structs.replace(
+                    outcome.job.source,
+                    management=cluster.management,
+                    cluster=f"{cluster.namespace or 'default'}/{cluster.name}",
+                )
+                made += documents(outcome.manifests, source)
+        return made
+
+    # ------------------------------------------------------------------ what belongs to whom
+
+    def _taken(self, document: LoadedDocument) -> bool:
+        """Read as a plain manifest, though a Kustomization has it."""
+        return not document.origin.via and self._is_consumed(document.origin.path)
+
+    def _is_consumed(self, path: str) -> bool:
+        return any(
+            path == folder or path.startswith(f"{folder}/") or folder == "."
+            for folder in self._consumed
+        )
+
+
+def _key(document: LoadedDocument) -> tuple[str, ...]:
+    kind = group_kind(document)
+    return (document.management, str(kind), document.namespace or "default", document.name)
+
+
+def _first_of_each(
+    found: Iterable[LoadedDocument], seen: set[tuple[str, ...]]
+) -> list[LoadedDocument]:
+    """Inputs that were not expanded yet, each once: a Kustomization also builds itself."""
+    first = {}
+    for document in found:
+        if _key(document) not in seen:
+            first.setdefault(_key(document), document)
+    return list(first.values())

@@ -1,0 +1,33 @@
+"""What expanding releases leaves behind beside their objects: the charts, and the order."""
+
+from __future__ import annotations
+
+import msgspec
+
+from state.resource import Release
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A chart that releases were rendered from."""
+
+    name: str
+    version: str
+    digest: str
+    """SHA-256 over its files."""
+    where: str
+    lookups: int = 0
+    """Places where it asks the cluster; rendered without one, they found nothing."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """All objects of one release come before those of another."""
+
+    before: str
+    """A `release_key`."""
+    after: str
+    reason: str
+
+
+def release_key(cluster: str, release: Release) -> str:
+    """A release in a cluster: `mgmt HelmRelease team-a/shop`, `mgmt/team-a/shop profile base`."""
+    return f"{cluster} {release.text}"

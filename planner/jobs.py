@@ -1,0 +1,181 @@
+"""Renders and builds: what has to be run, from which inputs, remembered by them.
+
+A job's `inputs` is a digest over the sources of everything that goes into it, so an equal job gives
+equal objects and is run once on this machine. What is remembered holds no secret value: those are
+references, and `bodies` renders again, in memory, where one is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+from providers.helm.pool import Renderer, Request
+from providers.kustomize.build import Build, Kustomizer
+
+from planner.load import Order, Sensitive
+from planner.manifest import Manifest
+from planner.parsecache import ParseCache
+from planner.rendered import Part, Source, checked
+from planner.sources import Files
+from providers.yamldoc import Finding
+from state.errors import ClusterformError
+from state.resource import JsonObject, Origin, RenderedRelease
+
+FORMAT = b"1"
+"""Counts up whenever what a job gives changes."""
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """One release, Kustomization or overlay to run."""
+
+    source: Source
+    chart: Request | None = None
+    build: Build | None = None
+    """One of the two is set."""
+    finish: Callable[[list[Part]], list[Part]] = list
+    """What follows the render: substitution, post-renderers, labels. Raises ClusterformError."""
+    secret_values: tuple[str, ...] = ()
+    """Values that went in from Secrets, in memory."""
+    orders: tuple[Order, ...] = ()
+    files: Files | None = None
+    folder: str = ""
+    """Of a Kustomization: the files that it owns."""
+
+    @property
+    def inputs(self) -> str:
+        """Digest over the sources of all inputs."""
+        return self.source.rendered.inputs
+
+
+class Done(msgspec.Struct, kw_only=True):
+    """What came of a job."""
+
+    job: Job
+    manifests: tuple[Manifest, ...] = ()
+    findings: list[Finding] = []
+
+
+class Jobs:
+    """Runs jobs; keeps them by release, to render again for a secret value."""
+
+    def __init__(
+        self,
+        *,
+        renderer: Callable[[], Renderer],
+        kustomizer: Kustomizer,
+        cache: ParseCache,
+        sensitive: Sensitive,
+    ) -> None:
+        self._renderer = renderer
+        self._kustomizer = kustomizer
+        self._cache = cache
+        self._sensitive = sensitive
+        self._jobs: dict[RenderedRelease, Job] = {}
+        self._bodies: dict[RenderedRelease, list[JsonObject]] = {}
+        self.tools: set[str] = set()
+
+    def run(self, jobs: list[Job]) -> Iterator[Done]:
+        """All jobs, in their order; what this machine knows already is not run again."""
+        known = {id(job): self._cache.get(self._key(job)) for job in jobs}
+        fresh = [job for job in jobs if known[id(job)] is None]
+        made = self._run_fresh(fresh)
+        for job in jobs:
+            self._jobs[job.source.rendered] = job
+            manifests = known[id(job)]
+            if manifests is not None:
+                yield Done(job=job, manifests=manifests)
+            else:
+                yield self._checked(job, *next(made))
+
+    def bodies(self, source: RenderedRelease) -> list[JsonObject]:
+        """What a release renders to, values and all, in memory.
+
+        Raises ClusterformError('secret-moved') where the release is not what it was.
+        """
+        if source not in self._bodies:
+            job = self._jobs.get(source)
+            if job is None:
+                raise ClusterformError(
+                    "secret-moved",
+                    f"{source.release} does not render from the same inputs any more",
+                    hint="make a new plan",
+                )
+            parts, findings = next(self._run_fresh([job]))
+            if findings:
+                raise ClusterformError("render", findings[0].summary, where=findings[0].where)
+            self._bodies[source] = [part.body for part in parts]
+        return self._bodies[source]
+
+    def _run_fresh(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
+        charts = self._charts([job for job in jobs if job.chart is not None])
+        builds = self._builds([job for job in jobs if job.build is not None])
+        for job in jobs:
+            parts, findings = next(charts if job.chart is not None else builds)
+            try:
+                yield job.finish(parts), findings
+            except ClusterformError as error:
+                what = job.source.what
+                yield [], [*findings, as_finding(error, what, job.source.origin)]
+
+    def _charts(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
+        requests = [job.chart for job in jobs if job.chart is not None]
+        results = self._renderer().render(requests) if requests else iter(())
+        for job, result in zip(jobs, results, strict=True):
+            assert job.chart is not None
+            self.tools.add(result.renderer)
+            chart = f"chart {job.chart.chart.name} {job.chart.chart.version}"
+            parts = [
+                Part(body=o.decoded(), by=f"{chart}, {o.template}", once=o.crd)
+                for o in result.objects
+            ]
+            yield parts, [_placed(f, job.source) for f in result.findings]
+
+    def _builds(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
+        builds = [job.build for job in jobs if job.build is not None]
+        for job, built in zip(jobs, self._kustomizer.build_many(builds), strict=True):
+            self.tools.update([built.tool] if built.tool else ())
+            parts = [Part(body=o.decoded(), by=o.path) for o in built.objects]
+            yield parts, [_placed(f, job.source) for f in built.findings]
+
+    def _checked(self, job: Job, parts: list[Part], findings: list[Finding]) -> Done:
+        kinds = {
+            (split_api_version(str(p.body.get("apiVersion", "")))[0], str(p.body.get("kind", "")))
+            for p in parts
+        }
+        manifests, more = checked(
+            parts, job.source.origin.path, job.secret_values, self._sensitive
+        )
+        findings = [*findings, *(_placed(f, job.source) for f in more)]
+        if not findings:
+            self._cache.put(self._key(job), tuple(sorted(kinds)), manifests)
+        return Done(job=job, manifests=manifests, findings=findings)
+
+    def _key(self, job: Job) -> str:
+        tool = self._kustomizer.tool if job.build is not None else "chart"
+        return digest(FORMAT, job.inputs.encode(), tool.encode())
+
+
+def as_finding(error: ClusterformError, what: str, origin: Origin) -> Finding:
+    """An error about a release, at the release."""
+    return Finding(
+        severity="error",
+        code=error.code,
+        summary=f"{what}: {error.brief}",
+        detail=error.detail,
+        path=origin.path,
+        line=origin.line,
+        hint=error.hint,
+    )
+
+
+def _placed(found: Finding, source: Source) -> Finding:
+    """A finding of a render, said of the release that asked for it."""
+    where = f"{found.path}: " if found.path and found.path != source.origin.path else ""
+    return msgspec.structs.replace(
+        found,
+        summary=f"{source.what}: {where}{found.summary}",
+        path=source.origin.path,
+        line=source.origin.line,
+        column=0,
+    )

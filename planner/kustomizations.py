@@ -1,0 +1,204 @@
+"""Flux Kustomizations and plain overlays → builds.
+
+What kustomize-controller does before it applies: fetch the source, build the path, substitute
+variables, heed the annotations of single objects. Source: kustomize-controller v1.9, measured
+(docs/gitops.md).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+
+import msgspec
+from providers.flux import sources as flux_sources
+from providers.flux import substitute
+from providers.flux.kustomization import FluxKustomization, KubeConfig, read
+from providers.kustomize.build import Build
+
+from planner.expansions import Order, release_key
+from planner.index import Index, identity_of
+from planner.jobs import Job
+from planner.load import LoadedDocument, Overlay
+from planner.rendered import Part, Source
+from planner.sources import Files, Sources
+from providers.secrets import Pins
+from state.errors import ClusterformError
+from state.fields import value_at
+from state.resource import (
+    JsonObject,
+    Origin,
+    Release,
+    RenderedRelease,
+    SecretRef,
+    digest,
+)
+
+KUBECONFIG = "-kubeconfig"
+_FLUX = "kustomize.toolkit.fluxcd.io"
+Reveal = Callable[[SecretRef], str]
+
+
+class Kustomizations:
+    """Makes the jobs of one expansion."""
+
+    def __init__(self, sources: Sources, pins: Pins, reveal: Reveal) -> None:
+        self._sources = sources
+        self._pins = pins
+        self._reveal = reveal
+
+    def overlay(self, overlay: Overlay) -> Job:
+        """A folder with a kustomization, as `kubectl apply -k` would take it."""
+        files = self._sources.own()
+        name = overlay.folder
+        inputs = digest(b"overlay", name.encode(), files.identity(self._pins).encode())
+        source = Source(
+            management=overlay.management,
+            origin=Origin(overlay.folder, 0),
+            what=f"kustomization {name}",
+            rendered=RenderedRelease(f"{overlay.management}/kustomization/-/{name}", inputs),
+            release=Release(kind="kustomization", name=name),
+            provider=overlay.provider,
+        )
+        return Job(source=source, build=Build(files=files, path=name))
+
+    def flux(self, document: LoadedDocument, index: Index) -> Job:
+        """A Flux Kustomization. Raises ClusterformError naming what is missing or unknown."""
+        spec = read(msgspec.json.decode(document.body))
+        files = self._files(document, spec, index)
+        variables, secret_values, found = self._variables(document, spec, index)
+        cluster = remote_cluster(spec.kube_config) if spec.kube_config else ""
+        inputs = digest(
+            b"flux",
+            identity_of(document, self._pins).encode(),
+            files.identity(self._pins).encode(),
+            *(part.encode() for part in found),
+        )
+        release = Release(
+            kind="Kustomization",
+            namespace=spec.namespace,
+            name=spec.name,
+            suspended=spec.suspend,
+            keeps=not spec.prune,
+        )
+        source = Source(
+            management=document.management,
+            origin=document.origin,
+            what=release.text,
+            rendered=RenderedRelease(
+                f"{document.management}/Kustomization/{spec.namespace}/{spec.name}", inputs
+            ),
+            release=release,
+            cluster=cluster,
+        )
+        return Job(
+            source=source,
+            build=Build(files=files, path=spec.path, flux=spec.build_options()),
+            finish=lambda parts: _finished(parts, spec, variables),
+            secret_values=tuple(secret_values),
+            orders=self._orders(document, release, cluster, spec),
+            files=files,
+            folder=files.where(spec.path),
+        )
+
+    def _files(self, document: LoadedDocument, spec: FluxKustomization, index: Index) -> Files:
+        source = spec.source
+        found = index.get(document.management, source.kind, source.namespace, source.name)
+        if found is None:
+            raise ClusterformError(
+                "no-source",
+                f"its source {source.kind} {source.namespace}/{source.name} is not in Git",
+                hint="declare it beside the Kustomization",
+            )
+        parsed = flux_sources.read(msgspec.json.decode(found.body))
+        return self._sources.find(parsed.url, parsed.revision)
+
+    def _variables(
+        self, document: LoadedDocument, spec: FluxKustomization, index: Index
+    ) -> tuple[dict[str, str], list[str], list[str]]:
+        """Variables, those of them that came from Secrets, and the identities of their sources."""
+        post = spec.post_build
+        if post is None:
+            return {}, [], []
+        texts: list[dict[str, str]] = []
+        secret_values: list[str] = []
+        identities: list[str] = []
+        for entry in post.substitute_from:
+            found = index.get(document.management, entry.kind, spec.namespace, entry.name)
+            if found is None:
+                if entry.optional:
+                    continue
+                raise ClusterformError(
+                    "no-values",
+                    f"substituteFrom: {entry.kind} {spec.namespace}/{entry.name} is not in Git",
+                    hint="declare it, or mark it optional",
+                )
+            data = data_of(found, self._reveal)
+            identities.append(identity_of(found, self._pins))
+            texts.append(data)
+            if entry.kind == "Secret":
+                secret_values += data.values()
+        return substitute.variables(*texts, post.substitute), secret_values, identities
+
+    def _orders(
+        self, document: LoadedDocument, release: Release, cluster: str, spec: FluxKustomization
+    ) -> tuple[Order, ...]:
+        key = f"{document.management}/{cluster}" if cluster else document.management
+        return tuple(
+            Order(
+                before=release_key(
+                    document.management,
+                    Release(kind="Kustomization", namespace=earlier.namespace, name=earlier.name),
+                ),
+                after=release_key(key, release),
+                reason=f"{release.text} depends on {earlier.namespace}/{earlier.name}",
+            )
+            for earlier in spec.depends_on
+        )
+
+
+def remote_cluster(config: KubeConfig) -> str:
+    """The workload cluster behind a kubeconfig Secret as Cluster API names it.
+
+    Raises ClusterformError('foreign-kubeconfig').
+    """
+    if config.kind != "Secret" or not config.name.endswith(KUBECONFIG):
+        raise ClusterformError(
+            "foreign-kubeconfig",
+            f"kubeConfig: {config.kind} {config.name} is no Secret <cluster>-kubeconfig:"
+            " its cluster is not known",
+            hint="name the Secret that Cluster API makes for the cluster",
+        )
+    return f"{config.namespace}/{config.name.removesuffix(KUBECONFIG)}"
+
+
+def data_of(document: LoadedDocument, reveal: Reveal) -> dict[str, str]:
+    """The `data` of a ConfigMap or Secret, decoded, in memory."""
+    body = msgspec.json.decode(document.body)
+    found = {str(k): str(v) for k, v in (body.get("data") or {}).items()}
+    if document.kind != "Secret":
+        return found
+    for path, ref in document.secrets:
+        found[path[-1][2:]] = reveal(ref)
+    return {key: base64.b64decode(value).decode() for key, value in found.items()}
+
+
+def _finished(
+    parts: list[Part], spec: FluxKustomization, variables: Mapping[str, str]
+) -> list[Part]:
+    """Substituted, and with what the annotations of single objects say."""
+    found = []
+    for part in parts:
+        body = part.body
+        if spec.post_build is not None:
+            body = substitute.substitute(body, variables, always=spec.post_build.always)
+        policy = _annotation(body, "ssa")
+        if policy == "Ignore" or _annotation(body, "reconcile") == "disabled":
+            continue
+        found.append(Part(body=body, by=part.by, once=policy == "IfNotPresent"))
+    return found
+
+
+def _annotation(body: JsonObject, name: str) -> str:
+    found = value_at(body, ("f:metadata", "f:annotations", f"f:{_FLUX}/{name}"))
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,364 @@
+"""HelmReleases of Flux and of the Helm Operator, and WorkloadClusters → renders of charts.
+
+What the controllers would install: chart from its source, values in their order, names as they
+compute them. Source: helm-controller v1.6 and helm-operator v1.4 (docs/gitops.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from providers.flux import sources as flux_sources
+from providers.flux.sources import SourceRevision
+from providers.helm.chart import Chart, read_archive
+from providers.helm.pool import Capabilities, Request
+from providers.helm.release import ChartRef, ValuesFrom, parse
+from providers.helm.release import Release as Spec
+from providers.helm.values import merge
+from providers.kustomize.build import Build, FluxBuild
+
+from planner.expansions import Chart as ChartUse
+from planner.expansions import Order, release_key
+from planner.index import Index, identity_of
+from planner.jobs import Job
+from planner.kustomizations import Reveal, data_of, remote_cluster
+from planner.load import LoadedDocument
+from planner.rendered import Source
+from planner.sources import Files, Sources
+from planner.workload import Workload, read_workload
+from providers.secrets import Pins
+from providers.versions import satisfies
+from state.desired import FleetSpec
+from state.errors import ClusterformError
+from state.resource import Release, RenderedRelease, canonical, digest
+
+
+class Releases:
+    """Makes the jobs of one expansion; a chart is read once for all of its releases."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        fleet: FleetSpec,
+        pins: Pins,
+        reveal: Reveal,
+        capabilities: Callable[[str], Capabilities | None],
+    ) -> None:
+        self._sources = sources
+        self._fleet = fleet
+        self._pins = pins
+        self._reveal = reveal
+        self._capabilities = capabilities
+        self._charts: dict[tuple[str, str], Chart] = {}
+        self.charts: set[ChartUse] = set()
+
+    def job(self, document: LoadedDocument, index: Index) -> Job:
+        """The render of a HelmRelease. Raises ClusterformError naming what is missing."""
+        spec = parse(msgspec.json.decode(document.body))
+        chart = self._chart(document, spec, index)
+        texts: dict[ValuesFrom, str | None] = {}
+        used: list[str] = []
+        secret_values: list[str] = []
+        for entry in spec.values_from:
+            texts[entry] = self._value(document, entry, chart, index, used, secret_values)
+        values = merge(spec, lambda entry: texts[entry])
+        release = Release(
+            kind="HelmRelease",
+            namespace=spec.namespace,
+            name=spec.name,
+            chart=chart.name,
+            version=chart.version,
+            release_name=spec.release_name,
+            target_namespace=spec.target_namespace,
+            storage_namespace=spec.storage_namespace,
+            suspended=spec.suspend,
+        )
+        cluster = remote_cluster(spec.kube_config.name, spec.namespace) if spec.kube_config else ""
+        capabilities = self._capabilities(document.management)
+        inputs = digest(
+            b"helm",
+            identity_of(document, self._pins).encode(),
+            chart.digest.encode(),
+            canonical(capabilities if chart.reads_capabilities else None),
+            *(part.encode() for part in used),
+        )
+        key = f"{document.management}/{cluster}" if cluster else document.management
+        return Job(
+            source=Source(
+                management=document.management,
+                origin=document.origin,
+                what=release.text,
+                rendered=RenderedRelease(
+                    f"{document.management}/HelmRelease/{spec.namespace}/{spec.name}", inputs
+                ),
+                release=release,
+                cluster=cluster,
+            ),
+            chart=Request(
+                chart=chart,
+                name=spec.release_name,
+                namespace=spec.target_namespace,
+                values=values,
+                crds=spec.crds != "Skip",
+                capabilities=capabilities,
+            ),
+            finish=lambda parts: _finished(parts, spec),
+            secret_values=tuple(secret_values),
+            orders=tuple(
+                Order(
+                    before=release_key(
+                        document.management,
+                        Release(kind="HelmRelease", namespace=namespace, name=name),
+                    ),
+                    after=release_key(key, release),
+                    reason=f"{release.text} depends on {namespace}/{name}",
+                )
+                for namespace, name in spec.depends_on
+            ),
+        )
+
+    def workload(self, document: LoadedDocument) -> tuple[Job, Workload]:
+        """What a WorkloadCluster's blueprint makes of it."""
+        workload = read_workload(msgspec.json.decode(document.body), self._fleet)
+        blueprint = workload.blueprint
+        release = Release(
+            kind="WorkloadCluster",
+            namespace=workload.namespace,
+            name=workload.name,
+            release_name=workload.name,
+            target_namespace=workload.namespace,
+        )
+        chart: Request | None = None
+        build: Build | None = None
+        if blueprint.chart:
+            made = self.folder_chart(blueprint.chart, blueprint.version)
+            release = msgspec.structs.replace(release, chart=made.name, version=made.version)
+            capabilities = self._capabilities(document.management)
+            parts = (made.digest, repr(capabilities if made.reads_capabilities else None))
+            chart = Request(
+                chart=made,
+                name=workload.name,
+                namespace=workload.namespace,
+                values=workload.values,
+                crds=True,
+                capabilities=capabilities,
+            )
+        else:
+            files = self._sources.own()
+            folder = self._sources.own(blueprint.path)
+            parts = (folder.identity(self._pins), blueprint.version)
+            build = Build(files=files, path=blueprint.path, flux=FluxBuild())
+        inputs = digest(
+            b"blueprint", identity_of(document, self._pins).encode(), *(p.encode() for p in parts)
+        )
+        source = Source(
+            management=document.management,
+            origin=document.origin,
+            what=release.text,
+            rendered=RenderedRelease(
+                f"{document.management}/WorkloadCluster/{workload.namespace}/{workload.name}",
+                inputs,
+            ),
+            release=release,
+        )
+        return (
+            Job(
+                source=source,
+                chart=chart,
+                build=build,
+                finish=lambda parts: _labelled(parts, workload),
+            ),
+            workload,
+        )
+
+    def folder_chart(self, path: str, version: str) -> Chart:
+        """A chart of the fleet's own tree, checked against a version constraint."""
+        found = self._read(self._sources.own(path), path)
+        if version and not satisfies(found.version, version):
+            raise ClusterformError(
+                "chart-version",
+                f"{path} is version {found.version}, which is not {version}",
+                hint="a folder holds one version: change the constraint, or the chart",
+            )
+        return found
+
+    def profile(self, profile: Profile, fleet: FleetSpec) -> Job:
+        """The objects of a profile, the same for every cluster."""
+        origin = Origin(fleet.path, 0)
+        files = self._sources.own(profile.path or profile.chart)
+        inputs = digest(
+            b"profile", profile.name.encode(), profile.values, files.identity(self._pins).encode()
+        )
+        source = Source(
+            management="",
+            origin=msgspec.structs.replace(origin, path=profile.path or profile.chart),
+            what=f"profile {profile.name}",
+            rendered=RenderedRelease(f"-/profile/-/{profile.name}", inputs),
+            release=Release(kind="profile", name=profile.name, version=profile.version),
+        )
+        if not profile.chart:
+            build = Build(files=self._sources.own(), path=profile.path, flux=FluxBuild())
+            return Job(source=source, build=build)
+        chart = self.folder_chart(profile.chart, profile.version)
+        release = msgspec.structs.replace(
+            source.release, chart=chart.name, version=chart.version, release_name=profile.name
+        )
+        return Job(
+            source=msgspec.structs.replace(source, release=release),
+            chart=Request(
+                chart=chart,
+                name=profile.name,
+                namespace=profile.namespace,
+                values=msgspec.json.decode(profile.values),
+                crds=True,
+                capabilities=None,
+            ),
+        )
+
+    # ------------------------------------------------------------------ charts
+
+    def _chart(self, document: LoadedDocument, spec: Spec, index: Index) -> Chart:
+        """The chart that a release names, from where its source lies."""
+        found = self._located(document.management, spec.chart, spec, index)
+        self.charts.add(
+            ChartUse(
+                name=found.name,
+                version=found.version,
+                digest=found.digest,
+                where=spec.chart.text,
+                lookups=found.lookups,
+            )
+        )
+        return found
+
+    def _located(self, management: str, ref: ChartRef, spec: Spec, index: Index) -> Chart:
+        if ref.kind == "git":
+            files = self._sources.find(ref.url, SourceRevision(name=ref.ref))
+            return self._read(files.below(ref.path), ref.path)
+        if ref.kind == "repository":
+            return self._of_repository(self._sources.find(ref.url, SourceRevision()), ref)
+        kind, namespace, name = ref.source
+        source = index.get(management, kind, namespace, name)
+        if source is None:
+            raise ClusterformError(
+                "no-source",
+                f"its source {kind} {namespace}/{name} is not in Git",
+                hint="declare it beside the release",
+            )
+        body = msgspec.json.decode(source.body)
+        if kind == "HelmChart":
+            inner = ChartRef.of_helm_chart(body)
+            return self._located(management, inner, spec, index)
+        parsed = flux_sources.read(body)
+        files = self._sources.find(parsed.url, parsed.revision)
+        if kind == "HelmRepository":
+            return self._of_repository(files, ref)
+        if kind in ("GitRepository", "Bucket"):
+            return self._read(files.below(ref.path), ref.path)
+        return self._whole(files, parsed.url)
+
+    def _of_repository(self, files: Files, ref: ChartRef) -> Chart:
+        """A chart of a repository's folder: `NAME/`, or the newest `NAME-VERSION.tgz` that fits."""
+        if f"{ref.name}/Chart.yaml" in files:
+            found = self._read(files.below(ref.name), ref.name)
+            if not ref.version or satisfies(found.version, ref.version):
+                return found
+        archives = [
+            self._archive(files, path)
+            for path in files
+            if path.startswith(f"{ref.name}-") and path.endswith(".tgz") and "/" not in path
+        ]
+        fitting = [
+            chart
+            for chart in archives
+            if chart.name == ref.name and (not ref.version or satisfies(chart.version, ref.version))
+        ]
+        if not fitting:
+            raise ClusterformError(
+                "no-chart",
+                f"{files.where()} holds no chart {ref.name} {ref.version}".rstrip(),
+                hint=f"put it there as {ref.name}/ or {ref.name}-VERSION.tgz",
+            )
+        return max(fitting, key=lambda chart: version_key(chart.version))
+
+    def _whole(self, files: Files, url: str) -> Chart:
+        """An artifact that is a chart: a folder with one, or the one archive in it."""
+        if "Chart.yaml" in files:
+            return self._read(files, url)
+        archives = [path for path in files if path.endswith(".tgz") and "/" not in path]
+        if len(archives) != 1:
+            raise ClusterformError("no-chart", f"{files.where()} is neither a chart nor holds one")
+        return self._archive(files, archives[0])
+
+    def _read(self, files: Files, path: str) -> Chart:
+        key = (files.identity(self._pins), path)
+        if key not in self._charts:
+            if "Chart.yaml" not in files:
+                raise ClusterformError("no-chart", f"there is no Chart.yaml in {files.where()}")
+            self._charts[key] = Chart.read(dict(files.prefetch()), files.where())
+        return self._charts[key]
+
+    def _archive(self, files: Files, path: str) -> Chart:
+        key = (files.identity(self._pins), path)
+        if key not in self._charts:
+            self._charts[key] = Chart.read(read_archive(files[path], path), files.where(path))
+        return self._charts[key]
+
+    # ------------------------------------------------------------------ values
+
+    def _value(
+        self,
+        document: LoadedDocument,
+        entry: ValuesFrom,
+        chart: Chart,
+        index: Index,
+        used: list[str],
+        secret_values: list[str],
+    ) -> str | None:
+        """The text behind an entry of `valuesFrom`; None where an optional one is not there."""
+        if entry.kind == "ChartFile":
+            content = chart.files.get(entry.path)
+            if content is None and not entry.optional:
+                raise ClusterformError("no-values", f"valuesFrom: no file {entry.path} in the chart")
+            return content.decode() if content is not None else None
+        found = index.get(document.management, entry.kind, entry.namespace, entry.name)
+        if found is None:
+            if entry.optional:
+                return None
+            raise ClusterformError(
+                "no-values",
+                f"valuesFrom: {entry.kind} {entry.namespace}/{entry.name} is not in Git",
+                hint="declare it beside the release, or mark it optional",
+            )
+        data = data_of(found, self._reveal)
+        used.append(identity_of(found, self._pins))
+        if entry.key not in data:
+            if entry.optional:
+                return None
+            raise ClusterformError(
+                "no-values",
+                f"valuesFrom: {entry.kind} {entry.namespace}/{entry.name} has no key {entry.key}",
+            )
+        if entry.kind == "Secret":
+            secret_values += texts_of(data[entry.key], whole=bool(entry.target_path))
+        return data[entry.key]
+
+
+def texts_of(text: str, *, whole: bool) -> list[str]:
+    """The values that a text from a Secret brings in: itself, or every text of its YAML."""
+    if whole:
+        return [text]
+    documents, _ = yamldoc.parse(text.encode(), "values")
+    found: list[str] = []
+    work: list[Any] = [d.body for d in documents]
+    while work:
+        value = work.pop()
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, dict):
+            work += value.values()
+        elif isinstance(value, list):
+            work += value
+    return found

@@ -1,0 +1,134 @@
+"""Where the charts and folders that releases name are found, without the network.
+
+A URL is looked up in the fleet's `sources` map (docs/fleet-file.md); the repository's own URL
+stands for the repository itself. A tag or commit is taken from the folder's own Git history; a
+branch is the folder as it is checked out. What is not found is an error that names the way out: a
+plan never fetches (docs/security.md).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from providers.flux.sources import SourceRevision, local_folder, normal_url
+
+from providers import git
+from providers.git import SourceTree
+from providers.secrets import Pins
+from state.errors import ClusterformError
+from state.resource import digest
+
+
+class Files(Mapping[str, bytes]):
+    """Files below a folder of a tree, by path relative to it; each is read when it is asked."""
+
+    def __init__(self, tree: SourceTree, base: str = "") -> None:
+        self.tree = tree
+        self.base = "" if base in ("", ".") else base.rstrip("/") + "/"
+        below = tree.files(self.base.rstrip("/"))
+        self._blobs = {f.path[len(self.base) :]: f.blob for f in below}
+        self._known: dict[str, bytes] = {}
+
+    def __getitem__(self, path: str) -> bytes:
+        if path not in self._known:
+            if path not in self._blobs:
+                raise KeyError(path)
+            self._known.update(self._read([path]))
+        return self._known[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blobs)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
+
+    def prefetch(self) -> Files:
+        """Read all of them at once: for folders that are needed whole, such as a chart."""
+        missing = [path for path in self._blobs if path not in self._known]
+        self._known.update(self._read(missing))
+        return self
+
+    def below(self, folder: str) -> Files:
+        """The files below a folder of these."""
+        return Files(self.tree, posixpath.normpath(self.base + folder))
+
+    def where(self, path: str = "") -> str:
+        """A path as people know it, relative to the tree's root."""
+        return (self.base + path).rstrip("/") or "."
+
+    def identity(self, pins: Pins) -> str:
+        """A digest over names and blob ids; pins where a file is not committed (semantics 30)."""
+        parts = []
+        for path in sorted(self._blobs):
+            mark = self._blobs[path] or pins.pin(path, self[path])
+            parts.append(f"{path}\0{mark}".encode())
+        return digest(*parts)
+
+    def _read(self, paths: list[str]) -> dict[str, bytes]:
+        found = self.tree.read([self.base + path for path in paths])
+        return {path[len(self.base) :]: content for path, content in found.items()}
+
+
+class Sources:
+    """The folders behind URLs; each tree is opened once."""
+
+    def __init__(self, tree: SourceTree, entries: tuple[tuple[str, str], ...]) -> None:
+        self._tree = tree
+        self._entries = dict(entries)
+        self._trees: dict[tuple[Path, str], SourceTree] = {}
+        self._own_url: str | None = None
+
+    def own(self, path: str = "") -> Files:
+        """A folder of the fleet's own tree."""
+        return Files(self._tree, path)
+
+    def is_own(self, files: Files) -> bool:
+        """These files are part of the fleet's own tree."""
+        return files.tree is self._tree
+
+    def find(self, url: str, revision: SourceRevision) -> Files:
+        """The files that a URL at a revision stands for.
+
+        Raises ClusterformError('unknown-source', 'no-such-folder', 'no-such-revision').
+        """
+        found = local_folder(url, self._entries)
+        if found is not None:
+            return self._at(posixpath.normpath(posixpath.join(*found)), revision)
+        if self._own_url is None:
+            remote = git.remote_url(self._tree.root)
+            self._own_url = normal_url(remote) if remote else ""
+        if self._own_url and normal_url(url) == self._own_url:
+            return Files(self._tree)
+        raise ClusterformError(
+            "unknown-source",
+            f"nothing says where {url} is found",
+            hint="a plan fetches nothing: name a local folder in clusterform.yaml, "
+            f'spec.sources: {{"{url}": FOLDER}}',
+        )
+
+    def _at(self, folder: str, revision: SourceRevision) -> Files:
+        inside = not folder.startswith("..")
+        named = revision.commit or revision.tag or revision.name
+        if inside and not named:
+            if folder != "." and not self._tree.files(folder):
+                raise _no_folder(folder)
+            return Files(self._tree, folder)
+        path = (self._tree.root / folder).resolve()
+        if not path.is_dir():
+            raise _no_folder(folder)
+        pin = "" if named and git.is_branch(path, named) else named
+        if inside and not pin:
+            return Files(self._tree, folder)
+        if (path, pin) not in self._trees:
+            self._trees[path, pin] = git.open_tree(path, pin or None)
+        return Files(self._trees[path, pin])
+
+
+def _no_folder(folder: str) -> ClusterformError:
+    return ClusterformError(
+        "no-such-folder",
+        f"there is no folder {folder} for this source",
+        hint="clusterform.yaml, spec.sources: paths are relative to the fleet's root",
+    )
