@@ -1,0 +1,68 @@
+"""What goes into a build beside files, and what comes out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from providers.yamlfinding import Finding
+from state.resource import JsonObject
+
+
+class FluxBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """What a Flux Kustomization adds to the kustomization of its folder, or to a generated one.
+
+    Bodies are as its `spec` has them. Substitution and `commonMetadata` come after the build.
+    Source: fluxcd/pkg/kustomize v1.35.6, kustomize_generator.go.
+    """
+
+    target_namespace: str = ""
+    """Wins over namespaces that are written in the objects."""
+    name_prefix: str = ""
+    name_suffix: str = ""
+    patches: tuple[JsonObject, ...] = ()
+    patches_strategic_merge: tuple[JsonObject, ...] = ()
+    patches_json6902: tuple[JsonObject, ...] = ()
+    images: tuple[JsonObject, ...] = ()
+    components: tuple[str, ...] = ()
+    ignore_missing_components: bool = False
+    build_metadata: tuple[str, ...] = ()
+
+    @property
+    def transforms(self) -> bool:
+        """It changes objects, so that more is done than to collect them."""
+        return self != FluxBuild()
+
+
+class BuiltObject(msgspec.Struct, frozen=True, gc=False):
+    """One object of a build."""
+
+    body: bytes
+    """Canonical JSON."""
+    path: str = ""
+    """The file it comes from, relative to the root of the tree; a generated one's is that of its
+    kustomization file. `""` where it is not known."""
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a build: its objects, or why there are none."""
+
+    objects: tuple[BuiltObject, ...] = ()
+    """In the order of the build."""
+    tool: str = ""
+    """What built it: `kustomize v5.8.1 (kubectl v1.37.1)`, or `built-in`."""
+    findings: tuple[Finding, ...] = ()
+    """Errors: no object is given then."""
+    files: tuple[str, ...] = ()
+    """Every file that the result depends on, sorted."""
+
+    @property
+    def failed(self) -> bool:
+        """It gave no objects because something is wrong."""
+        return any(found.severity == "error" for found in self.findings)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One build for `build_many`."""
+
+    path: str
+    flux: FluxBuild | None = None
