@@ -85,7 +85,6 @@ def suspended_findings(
             summary=f"{reason}: no effect until resumed, "
             f"{count} change{'s' if count > 1 else ''} held back",
             where=where,
-            count=count,
         )
         for (reason, where), count in sorted(counts.items())
     )

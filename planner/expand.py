@@ -11,9 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
-from providers.flux import kustomization as flux_kustomization
-from providers.flux import sources as flux_sources
-from providers.helm.release import HELM_RELEASES
 
 from planner import profiles
 from planner.expansions import Order
@@ -25,6 +22,9 @@ from planner.releases import Releases
 from planner.rendered import documents
 from planner.sources import Sources
 from planner.workload import WORKLOAD_CLUSTER
+from providers.flux import kustomization as flux_kustomization
+from providers.flux import sources as flux_sources
+from providers.helm.release import HELM_RELEASES
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
 from state.resource import GroupKind
@@ -166,9 +166,7 @@ class Expander:
 
     # ------------------------------------------------------------------ profiles
 
-    def _of_profiles(
-        self, loaded: Loaded, found: Iterable[LoadedDocument]
-    ) -> list[LoadedDocument]:
+    def _of_profiles(self, loaded: Loaded, found: Iterable[LoadedDocument]) -> list[LoadedDocument]:
         """The objects of every profile, once for each cluster that gets it."""
         if not loaded.fleet.profiles:
             return []
@@ -225,7 +223,7 @@ def _first_of_each(
     found: Iterable[LoadedDocument], seen: set[tuple[str, ...]]
 ) -> list[LoadedDocument]:
     """Inputs that were not expanded yet, each once: a Kustomization also builds itself."""
-    first = {}
+    first: dict[tuple[str, ...], LoadedDocument] = {}
     for document in found:
         if _key(document) not in seen:
             first.setdefault(_key(document), document)

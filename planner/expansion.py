@@ -15,7 +15,6 @@ from planner.sources import Sources
 from providers import secrets
 from providers.git import SourceTree
 from providers.helm.pool import Renderer
-from providers.kustomize.build import Kustomizer
 from state.resource import JsonObject, RenderedRelease, SecretRef
 
 
@@ -52,9 +51,7 @@ def open_expansion(
     renders = ParseCache(cache, secrets.sensitive, "rendered")
     pins = secrets.Pins(key_dir)
     sources = Sources(tree, loaded.fleet.sources)
-    jobs = Jobs(
-        renderer=Renderer, kustomizer=Kustomizer(), cache=renders, sensitive=secrets.sensitive
-    )
+    jobs = Jobs(renderer=Renderer, cache=renders, sensitive=secrets.sensitive)
     expander = Expander(
         jobs,
         sources,

@@ -1,18 +1,18 @@
 """The clusters repo's own tests: files of `kind: Test` and what they expect (docs/testing.md).
 
-    apiVersion: clusterform.dev/v1
-    kind: Test
-    metadata: {name: shop}
-    spec:
-      expect:
-        - object: {kind: MachineDeployment, namespace: shop, name: shop-dev-md0}
-          path: spec.replicas
-          equals: 2
-      edits:
-        - name: another worker rolls nothing
-          release: shop/shop-dev
-          set: {nodePools.md0.count: 3}
-          machines: {replaced: 0, added: 1}
+apiVersion: clusterform.dev/v1
+kind: Test
+metadata: {name: shop}
+spec:
+  expect:
+    - object: {kind: MachineDeployment, namespace: shop, name: shop-dev-md0}
+      path: spec.replicas
+      equals: 2
+  edits:
+    - name: another worker rolls nothing
+      release: shop/shop-dev
+      set: {nodePools.md0.count: 3}
+      machines: {replaced: 0, added: 1}
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     """`namespace/name` of a HelmRelease or WorkloadCluster."""
     values: tuple[tuple[FieldPath, Any], ...]
     machines: tuple[tuple[str, int], ...]
-    """Of `replaced`, `added`, `removed`, `destroyed`: as many; those not named are not looked at."""
+    """Of `replaced`, `added`, `removed`, `destroyed`: as many; others are not looked at."""
     destroys: bool = False
     """Clusters may be destroyed by it."""
 
@@ -149,9 +149,7 @@ _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 def dotted(text: str) -> FieldPath:
     """`spec.files[0].path` as a field path. Keys with dots in them cannot be written."""
-    return tuple(
-        f"i:{index}" if index else f"f:{name}" for name, index in _PART.findall(text)
-    )
+    return tuple(f"i:{index}" if index else f"f:{name}" for name, index in _PART.findall(text))
 
 
 def matching(expectation: Expectation, resources: tuple[Resource, ...]) -> list[Resource]:

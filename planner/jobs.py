@@ -7,23 +7,36 @@ references, and `bodies` renders again, in memory, where one is needed.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import msgspec
-from providers.helm.pool import Renderer, Request
-from providers.kustomize.build import Build, Kustomizer
 
-from planner.load import Order, Sensitive
+from planner.expansions import Order
+from planner.load import Sensitive
 from planner.manifest import Manifest
 from planner.parsecache import ParseCache
 from planner.rendered import Part, Source, checked
 from planner.sources import Files
+from providers.helm.pool import Renderer, Request
+from providers.kustomize.build import build_many
+from providers.kustomize.options import Built, FluxBuild
+from providers.kustomize.options import Request as Folder
+from providers.kustomize.tool import find_tool
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
-from state.resource import JsonObject, Origin, RenderedRelease
+from state.resource import JsonObject, Origin, RenderedRelease, digest, split_api_version
 
 FORMAT = b"1"
 """Counts up whenever what a job gives changes."""
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder to build with kustomize."""
+
+    files: Files
+    path: str
+    flux: FluxBuild | None = None
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -63,12 +76,11 @@ class Jobs:
         self,
         *,
         renderer: Callable[[], Renderer],
-        kustomizer: Kustomizer,
         cache: ParseCache,
         sensitive: Sensitive,
     ) -> None:
         self._renderer = renderer
-        self._kustomizer = kustomizer
+        self._running: Renderer | None = None
         self._cache = cache
         self._sensitive = sensitive
         self._jobs: dict[RenderedRelease, Job] = {}
@@ -120,22 +132,25 @@ class Jobs:
 
     def _charts(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
         requests = [job.chart for job in jobs if job.chart is not None]
-        results = self._renderer().render(requests) if requests else iter(())
+        results = self._started().render(requests) if requests else iter(())
         for job, result in zip(jobs, results, strict=True):
             assert job.chart is not None
             self.tools.add(result.renderer)
             chart = f"chart {job.chart.chart.name} {job.chart.chart.version}"
             parts = [
-                Part(body=o.decoded(), by=f"{chart}, {o.template}", once=o.crd)
-                for o in result.objects
+                Part(body=o.body, by=f"{chart}, {o.template}", once=o.crd) for o in result.objects
             ]
             yield parts, [_placed(f, job.source) for f in result.findings]
 
     def _builds(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
-        builds = [job.build for job in jobs if job.build is not None]
-        for job, built in zip(jobs, self._kustomizer.build_many(builds), strict=True):
+        for job, built in zip(jobs, _built(jobs), strict=True):
             self.tools.update([built.tool] if built.tool else ())
-            parts = [Part(body=o.decoded(), by=o.path) for o in built.objects]
+            assert job.build is not None
+            where = job.build.files.where
+            parts = [
+                Part(body=msgspec.json.decode(o.body), by=where(o.path) if o.path else "")
+                for o in built.objects
+            ]
             yield parts, [_placed(f, job.source) for f in built.findings]
 
     def _checked(self, job: Job, parts: list[Part], findings: list[Finding]) -> Done:
@@ -143,17 +158,34 @@ class Jobs:
             (split_api_version(str(p.body.get("apiVersion", "")))[0], str(p.body.get("kind", "")))
             for p in parts
         }
-        manifests, more = checked(
-            parts, job.source.origin.path, job.secret_values, self._sensitive
-        )
+        manifests, more = checked(parts, job.source.origin.path, job.secret_values, self._sensitive)
         findings = [*findings, *(_placed(f, job.source) for f in more)]
         if not findings:
             self._cache.put(self._key(job), tuple(sorted(kinds)), manifests)
         return Done(job=job, manifests=manifests, findings=findings)
 
     def _key(self, job: Job) -> str:
-        tool = self._kustomizer.tool if job.build is not None else "chart"
+        tool = "|".join(find_tool().command) if job.build is not None else "chart"
         return digest(FORMAT, job.inputs.encode(), tool.encode())
+
+    def _started(self) -> Renderer:
+        if self._running is None:
+            self._running = self._renderer()
+        return self._running
+
+    def close(self) -> None:
+        """End the workers; they start again where they are needed."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.close()
+
+
+def _built(jobs: list[Job]) -> Iterator[Built]:
+    """Builds of one source after the other run together."""
+    for _, group in itertools.groupby(jobs, key=lambda job: id(job.build and job.build.files)):
+        builds = [job.build for job in group if job.build is not None]
+        requests = [Folder(path=b.path, flux=b.flux) for b in builds]
+        yield from build_many(builds[0].files, requests)
 
 
 def as_finding(error: ClusterformError, what: str, origin: Origin) -> Finding:

@@ -11,17 +11,16 @@ import base64
 from collections.abc import Callable, Mapping
 
 import msgspec
-from providers.flux import sources as flux_sources
-from providers.flux import substitute
-from providers.flux.kustomization import FluxKustomization, KubeConfig, read
-from providers.kustomize.build import Build
 
 from planner.expansions import Order, release_key
 from planner.index import Index, identity_of
-from planner.jobs import Job
+from planner.jobs import Build, Job
 from planner.load import LoadedDocument, Overlay
 from planner.rendered import Part, Source
 from planner.sources import Files, Sources
+from providers.flux import sources as flux_sources
+from providers.flux import substitute
+from providers.flux.kustomization import FluxKustomization, KubeConfig, read
 from providers.secrets import Pins
 from state.errors import ClusterformError
 from state.fields import value_at
@@ -59,6 +58,7 @@ class Kustomizations:
             rendered=RenderedRelease(f"{overlay.management}/kustomization/-/{name}", inputs),
             release=Release(kind="kustomization", name=name),
             provider=overlay.provider,
+            traced=True,
         )
         return Job(source=source, build=Build(files=files, path=name))
 
@@ -90,6 +90,7 @@ class Kustomizations:
             ),
             release=release,
             cluster=cluster,
+            traced=True,
         )
         return Job(
             source=source,

@@ -1,9 +1,9 @@
 """What Helm or Flux would uninstall and install again, though an apply of ours changes in place.
 
 A HelmRelease whose `releaseName`, chart name, `targetNamespace` or `storageNamespace` changes is
-uninstalled first; an object that moves from one Kustomization to another is deleted by the first one
-or not, whoever reconciles first (flux-real: 5 of 8 moves re-created the object). For a cluster that
-means all of its machines, so it needs consent even where clusterform itself would do no harm: the
+uninstalled first; an object that moves from one Kustomization to another is deleted by the first
+one or not, whoever reconciles first (5 of 8 moves re-created it). For a cluster that means all of
+its machines, so it needs consent even where clusterform itself would do no harm: the
 same commit may be read by Flux. Source: helm-controller v1.6, kustomize-controller v1.9, measured
 (docs/gitops.md).
 """

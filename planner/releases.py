@@ -10,29 +10,31 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from providers.flux import sources as flux_sources
-from providers.flux.sources import SourceRevision
-from providers.helm.chart import Chart, read_archive
-from providers.helm.pool import Capabilities, Request
-from providers.helm.release import ChartRef, ValuesFrom, parse
-from providers.helm.release import Release as Spec
-from providers.helm.values import merge
-from providers.kustomize.build import Build, FluxBuild
 
 from planner.expansions import Chart as ChartUse
 from planner.expansions import Order, release_key
 from planner.index import Index, identity_of
-from planner.jobs import Job
+from planner.jobs import Build, Job
 from planner.kustomizations import Reveal, data_of, remote_cluster
 from planner.load import LoadedDocument
-from planner.rendered import Source
+from planner.rendered import Part, Source
 from planner.sources import Files, Sources
 from planner.workload import Workload, read_workload
+from providers import yamldoc
+from providers.capi import CLUSTER
+from providers.flux import sources as flux_sources
+from providers.flux.sources import SourceRevision
+from providers.helm.chart import Chart, read_archive
+from providers.helm.constraint import satisfies, version_key
+from providers.helm.pool import Capabilities, Request
+from providers.helm.release import ChartRef, ValuesFrom, of_helm_chart, parse
+from providers.helm.release import Release as Spec
+from providers.helm.values import merge
+from providers.kustomize.options import FluxBuild
 from providers.secrets import Pins
-from providers.versions import satisfies
-from state.desired import FleetSpec
+from state.desired import FleetSpec, Profile
 from state.errors import ClusterformError
-from state.resource import Release, RenderedRelease, canonical, digest
+from state.resource import Origin, Release, RenderedRelease, canonical, digest
 
 
 class Releases:
@@ -75,7 +77,7 @@ class Releases:
             storage_namespace=spec.storage_namespace,
             suspended=spec.suspend,
         )
-        cluster = remote_cluster(spec.kube_config.name, spec.namespace) if spec.kube_config else ""
+        cluster = remote_cluster(spec.kube_config) if spec.kube_config else ""
         capabilities = self._capabilities(document.management)
         inputs = digest(
             b"helm",
@@ -162,6 +164,7 @@ class Releases:
                 inputs,
             ),
             release=release,
+            traced=build is not None,
         )
         return (
             Job(
@@ -182,7 +185,7 @@ class Releases:
                 f"{path} is version {found.version}, which is not {version}",
                 hint="a folder holds one version: change the constraint, or the chart",
             )
-        return found
+        return self._used(found)
 
     def profile(self, profile: Profile, fleet: FleetSpec) -> Job:
         """The objects of a profile, the same for every cluster."""
@@ -196,6 +199,7 @@ class Releases:
             origin=msgspec.structs.replace(origin, path=profile.path or profile.chart),
             what=f"profile {profile.name}",
             rendered=RenderedRelease(f"-/profile/-/{profile.name}", inputs),
+            traced=not profile.chart,
             release=Release(kind="profile", name=profile.name, version=profile.version),
         )
         if not profile.chart:
@@ -221,21 +225,23 @@ class Releases:
 
     def _chart(self, document: LoadedDocument, spec: Spec, index: Index) -> Chart:
         """The chart that a release names, from where its source lies."""
-        found = self._located(document.management, spec.chart, spec, index)
+        return self._used(self._located(document.management, spec.chart, spec, index))
+
+    def _used(self, chart: Chart) -> Chart:
         self.charts.add(
             ChartUse(
-                name=found.name,
-                version=found.version,
-                digest=found.digest,
-                where=spec.chart.text,
-                lookups=found.lookups,
+                name=chart.name,
+                version=chart.version,
+                digest=chart.digest,
+                where=chart.where,
+                lookups=chart.lookups,
             )
         )
-        return found
+        return chart
 
     def _located(self, management: str, ref: ChartRef, spec: Spec, index: Index) -> Chart:
         if ref.kind == "git":
-            files = self._sources.find(ref.url, SourceRevision(name=ref.ref))
+            files = self._sources.find(ref.url, SourceRevision(branch=ref.ref))
             return self._read(files.below(ref.path), ref.path)
         if ref.kind == "repository":
             return self._of_repository(self._sources.find(ref.url, SourceRevision()), ref)
@@ -249,7 +255,7 @@ class Releases:
             )
         body = msgspec.json.decode(source.body)
         if kind == "HelmChart":
-            inner = ChartRef.of_helm_chart(body)
+            inner = of_helm_chart(body)
             return self._located(management, inner, spec, index)
         parsed = flux_sources.read(body)
         files = self._sources.find(parsed.url, parsed.revision)
@@ -321,7 +327,9 @@ class Releases:
         if entry.kind == "ChartFile":
             content = chart.files.get(entry.path)
             if content is None and not entry.optional:
-                raise ClusterformError("no-values", f"valuesFrom: no file {entry.path} in the chart")
+                raise ClusterformError(
+                    "no-values", f"valuesFrom: no file {entry.path} in the chart"
+                )
             return content.decode() if content is not None else None
         found = index.get(document.management, entry.kind, entry.namespace, entry.name)
         if found is None:
@@ -344,6 +352,30 @@ class Releases:
         if entry.kind == "Secret":
             secret_values += texts_of(data[entry.key], whole=bool(entry.target_path))
         return data[entry.key]
+
+
+def _finished(parts: list[Part], spec: Spec) -> list[Part]:
+    """With the metadata that Flux adds to everything of a release."""
+    if not (spec.common_labels or spec.common_annotations):
+        return parts
+    for part in parts:
+        metadata = part.body.setdefault("metadata", {})
+        for field, more in (
+            ("labels", spec.common_labels),
+            ("annotations", spec.common_annotations),
+        ):
+            if more:
+                metadata[field] = {**(metadata.get(field) or {}), **more}
+    return parts
+
+
+def _labelled(parts: list[Part], workload: Workload) -> list[Part]:
+    """The labels of a WorkloadCluster stand on its Cluster: profiles and waves select by them."""
+    for part in parts:
+        if part.body.get("kind") == CLUSTER.kind and workload.labels:
+            metadata = part.body["metadata"]
+            metadata["labels"] = {**(metadata.get("labels") or {}), **workload.labels}
+    return parts
 
 
 def texts_of(text: str, *, whole: bool) -> list[str]:

@@ -48,6 +48,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str = ""
     """The workload cluster (`namespace/name`) that it goes to."""
     provider: str = ""
+    traced: bool = False
+    """Objects come from files that are known (`Part.by`), as kustomize says it."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,12 @@ def checked(
 def documents(manifests: Iterable[Manifest], source: Source) -> Iterator[LoadedDocument]:
     """The documents of a render, each with its way back to the file."""
     for part in manifests:
-        step = Step(source.what, str(source.origin), part.by)
+        step = Step(source.what, str(source.origin), "" if source.traced else part.by)
+        via = (*source.origin.via, step)
+        if source.traced and part.by:
+            origin = Origin(part.by, 0, via=via)
+        else:
+            origin = msgspec.structs.replace(source.origin, via=via)
         taken = tuple(
             (
                 found.path,
@@ -100,7 +107,7 @@ def documents(manifests: Iterable[Manifest], source: Source) -> Iterator[LoadedD
             name=part.name,
             body=part.body,
             secrets=taken,
-            origin=msgspec.structs.replace(source.origin, via=(*source.origin.via, step)),
+            origin=origin,
             cluster=part.cluster or source.cluster,
             provider=source.provider,
             release=source.release,

@@ -12,9 +12,8 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from providers.flux.sources import SourceRevision, local_folder, normal_url
-
 from providers import git
+from providers.flux.sources import SourceRevision, local_folder, normal_url
 from providers.git import SourceTree
 from providers.secrets import Pins
 from state.errors import ClusterformError
@@ -111,19 +110,18 @@ class Sources:
     def _at(self, folder: str, revision: SourceRevision) -> Files:
         inside = not folder.startswith("..")
         named = revision.commit or revision.tag or revision.name
+        path = (self._tree.root / folder).resolve()
+        if revision.branch and path.is_dir() and git.is_pinned(path, revision.branch):
+            named = revision.branch  # the Helm Operator's `ref` may be any of the three
         if inside and not named:
             if folder != "." and not self._tree.files(folder):
                 raise _no_folder(folder)
             return Files(self._tree, folder)
-        path = (self._tree.root / folder).resolve()
         if not path.is_dir():
             raise _no_folder(folder)
-        pin = "" if named and git.is_branch(path, named) else named
-        if inside and not pin:
-            return Files(self._tree, folder)
-        if (path, pin) not in self._trees:
-            self._trees[path, pin] = git.open_tree(path, pin or None)
-        return Files(self._trees[path, pin])
+        if (path, named) not in self._trees:
+            self._trees[path, named] = git.open_tree(path, named or None)
+        return Files(self._trees[path, named])
 
 
 def _no_folder(folder: str) -> ClusterformError:

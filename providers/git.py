@@ -134,12 +134,12 @@ def remote_url(root: Path) -> str:
     return found.decode(errors="replace").strip()
 
 
-def is_branch(root: Path, name: str) -> bool:
-    """The repository, or its remote `origin`, has a branch of this name."""
-    return any(
-        _git(root, "rev-parse", "--verify", "--quiet", f"{where}/{name}", check=False)
-        for where in ("refs/heads", "refs/remotes/origin")
-    )
+def is_pinned(root: Path, name: str) -> bool:
+    """A tag or a commit of the repository is called so, and no branch of its own or of `origin`."""
+    branches = (f"refs/heads/{name}", f"refs/remotes/origin/{name}")
+    if any(_commit(root, branch) for branch in branches):
+        return False
+    return _commit(root, name) is not None
 
 
 def read_file(root: Path, path: str) -> bytes:

@@ -115,7 +115,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     path: str
     """Relative to the fleet's root, with forward slashes."""
     line: int
-    """First line of the document, from 1."""
+    """First line of the document, from 1; 0 where only the file is known (kustomize)."""
     document: int = 0
     """Index of the document in its file, from 0; items of a List share their List's index."""
     blob: str = ""
@@ -127,7 +127,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     Where there are steps, path and line are those of the innermost release or kustomization."""
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}"
+        return f"{self.path}:{self.line}" if self.line else self.path
 
 
 class GitBlob(msgspec.Struct, frozen=True, gc=False, tag="git-blob"):

@@ -97,12 +97,11 @@ MISTAKES = {
         "  valid here: name, paths, providers, mode, readKubeconfigSecret, sandbox, context, inCluster",
     ),
     "not yet": (
-        "spec:\n  waves: []\n  profiles: {}\n  management:\n    - {name: m, paths: [clusters], kind: {}}\n"
+        "spec:\n  waves: []\n  management:\n    - {name: m, paths: [clusters], kind: {}}\n"
         "    - {name: o, paths: [clusters], sandbox: {}, mode: gitops}\n",
         "clusterform.yaml:5:3 [not-yet] not supported yet: Fleet spec.waves\n"
-        "clusterform.yaml:6:3 [not-yet] not supported yet: Fleet spec.profiles\n"
-        "clusterform.yaml:8:36 [not-yet] not supported yet: Fleet spec.management[0].kind\n"
-        "clusterform.yaml:9:49 [not-yet] not supported yet: mode gitops",
+        "clusterform.yaml:7:36 [not-yet] not supported yet: Fleet spec.management[0].kind\n"
+        "clusterform.yaml:8:49 [not-yet] not supported yet: mode gitops",
     ),
     "no target": (
         "spec:\n  management:\n    - {name: m, paths: [clusters]}\n",

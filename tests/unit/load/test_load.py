@@ -108,7 +108,7 @@ def test_a_fleet_file_under_another_name(tmp_path: Path) -> None:
     assert caught.value.code == "no-fleet-file"
 
 
-def test_charts_are_listed_and_kustomizations_refused(tmp_path: Path) -> None:
+def test_charts_are_listed_and_what_lies_below_a_kustomization_is_its_own(tmp_path: Path) -> None:
     files = {
         "chart/Chart.yaml": "name: x\n",
         "chart/templates/t.yaml": "{{ not yaml }}: [",
@@ -118,8 +118,23 @@ def test_charts_are_listed_and_kustomizations_refused(tmp_path: Path) -> None:
     }
     found = loaded(tmp_path, files)
     assert found.skipped == ("chart: a Helm chart",)
-    assert findings(found) == ["error over not-yet"]
+    assert (findings(found), [o.folder for o in found.overlays]) == ([], ["over"])
     assert [part.name for part in found.documents] == ["x"]
+
+
+def test_a_kustomization_is_built_where_no_other_one_refers_to_it(tmp_path: Path) -> None:
+    files = {
+        "base/kustomization.yaml": "resources: [x.yaml]\n",
+        "dev/kustomization.yaml": "resources: [../base]\ncomponents: [../extra]\n",
+        "prod/kustomization.yml": "bases: [../base]\n",
+        "extra/kustomization.yaml": "kind: Component\n",
+        "alone/Kustomization": "kind: Component\n",
+        "prod/patches/p.yaml": thing("p"),
+        "base/x.yaml": thing("x"),
+    }
+    found = loaded(tmp_path, files)
+    assert [o.folder for o in found.overlays] == ["dev", "prod"]
+    assert found.documents == ()
 
 
 def test_a_list_is_unfolded_with_the_origin_of_each_item(tmp_path: Path) -> None:
@@ -157,7 +172,7 @@ PROBLEMS = {
         "apiVersion: v1\nkind: A\nmetadata: {name: a, labels: {wave: 1}}\n", "error x.yaml:1 wrong-type",
     ),
     "our own kind": (
-        "apiVersion: clusterform.dev/v1\nkind: WorkloadCluster\nmetadata: {name: a}\n", "error x.yaml:1 not-yet",
+        "apiVersion: clusterform.dev/v1\nkind: Cluster\nmetadata: {name: a}\n", "error x.yaml:1 not-yet",
     ),
     "a text": ("just text\n", "error x.yaml:1:1 not-an-object"),
     "nested list": ("kind: List\nitems: [{kind: List, items: []}]\n", "error x.yaml:2:9 nested-list"),

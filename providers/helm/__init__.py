@@ -1,0 +1,1 @@
+"""Helm: releases as Flux and the Helm Operator write them, charts, and their rendering."""

@@ -1,0 +1,186 @@
+"""Repositories as Flux and Helm read them, on the sandbox: planned, applied, changed, deleted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from planner.changes import Plan
+from state.errors import ClusterformError
+from tests.support.lab import Lab
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def lab_of(root: Path, example: str) -> Lab:
+    shutil.copytree(
+        EXAMPLES / example, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".clusterform")
+    )
+    lab = Lab(root, fleet=(root / "clusterform.yaml").read_text())
+    lab.commit()
+    return lab
+
+
+def said(plan: Plan) -> list[str]:
+    return [f.summary for f in plan.findings if f.kind not in ("warning", "skipped")]
+
+
+def machines(plan: Plan) -> dict[str, int]:
+    """What happens to machines, over all changes."""
+    total = {"replaced": 0, "added": 0, "removed": 0, "destroyed": 0}
+    for change in plan.changes:
+        for name in total:
+            total[name] += getattr(change.impact, name)
+    return {name: count for name, count in total.items() if count}
+
+
+@pytest.mark.parametrize("example", ["flux-v1", "flux-v2", "blueprints"])
+def test_an_example_comes_up_and_stays(tmp_path: Path, example: str) -> None:
+    lab = lab_of(tmp_path, example)
+    plan = lab.plan()
+    assert said(plan) == []
+    lab.converge()
+    assert lab.plan().changes == ()
+
+
+def test_a_pull_request_scales_upgrades_and_deletes_a_release(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.converge()
+    production = "clusters/production/shop.yaml"
+
+    lab.edit(production, ("count: 3}", "count: 4}"))
+    scaled = lab.plan()
+    assert machines(scaled) == {"added": 1}
+    assert [c.release.text for c in scaled.changes if c.release] == [
+        "HelmRelease shop/shop-production"
+    ]
+    lab.apply(scaled)
+
+    lab.edit(production, ("kubernetesVersion: v1.35.2", "kubernetesVersion: v1.35.3"))
+    upgraded = lab.plan()
+    assert machines(upgraded) == {"replaced": 12}
+    lab.apply(upgraded)
+    assert lab.plan().changes == ()
+
+    lab.remove("clusters/local/shop-local.yaml")
+    refused = lab.plan()
+    assert any("shop-local is not in Git any more" in text for text in said(refused))
+    allowed = lab.plan(allow_destroy=("shop/shop-local",))
+    assert machines(allowed) == {"destroyed": 5}
+    lab.apply(allowed)
+    assert lab.plan().changes == ()
+
+
+def test_a_shared_chart_changes_all_of_its_releases(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v2")
+    lab.converge()
+    lab.edit("charts/dev-cluster/templates/control-plane.yaml", ('value: "50"', 'value: "60"'))
+    lab.edit("charts/dev-cluster/Chart.yaml", ("version: 1.4.0", "version: 1.4.1"))
+    plan = lab.plan()
+    assert machines(plan) == {"replaced": 4}
+    assert {c.release.version for c in plan.changes if c.release} == {"1.4.1"}
+
+
+def test_a_suspended_release_has_no_effect_and_says_how_many_changes_wait(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.converge()
+    dev = "clusters/dev/shop-dev.yaml"
+    lab.edit(dev, ("count: 2}", "count: 5}"), ("  chart:\n", "  suspend: true\n  chart:\n"))
+    lab.edit(dev, ("helm.fluxcd.io/v1", "helm.toolkit.fluxcd.io/v2"))
+    lab.edit(
+        dev,
+        (
+            "    git: ssh://git@git.example.org/acme/charts\n    ref: main\n    path: aws-cluster\n",
+            "    spec:\n      chart: aws-cluster\n"
+            "      sourceRef: {kind: HelmRepository, name: charts}\n",
+        ),
+    )
+    lab.write(
+        "clusters/source.yaml",
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\n"
+        "metadata: {name: charts, namespace: shop}\n"
+        "spec: {url: 'https://git.example.org/acme/charts'}\n",
+    )
+    plan = lab.plan()
+    assert plan.changes == ()
+    assert said(plan) == [
+        "HelmRelease shop/shop-dev is suspended: no effect until resumed, 1 change held back"
+    ]
+
+
+def test_what_helm_would_uninstall_is_refused_with_its_machines(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    local = "clusters/local/shop-local.yaml"
+    fixed = ("namespace: {{ .Release.Namespace }}", "namespace: shop")
+    for name in ("cluster", "control-plane", "workers"):
+        path = f"charts/dev-cluster/templates/{name}.yaml"
+        text = (tmp_path / path).read_text()
+        lab.write(path, text.replace(*fixed).replace("{{ $.Release.Namespace }}", "shop"))
+    lab.converge()
+    lab.edit(local, ("  releaseName:", "  targetNamespace: other\n  releaseName:"))
+    plan = lab.plan()
+    assert [r.summary for r in plan.refusals] == [
+        "HelmRelease shop/shop-local: targetNamespace shop → other, storageNamespace shop → other:"
+        " Helm would uninstall and install again and so destroy Cluster shop/shop-local"
+        " (5 machines)"
+    ]
+    assert lab.plan(allow_destroy=("HelmRelease/shop/shop-local",)).refusals == ()
+
+
+def test_what_leaves_a_kustomization_without_prune_stays(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v2")
+    shop = "clusters/mgmt/shop.yaml"
+    lab.edit(shop, ("prune: true", "prune: false"))
+    lab.converge()
+    text = (tmp_path / "profiles/base/logging.yaml").read_text()
+    lab.write("profiles/base/logging.yaml", text.partition("---\napiVersion: v1\nkind: Config")[0])
+    plan = lab.plan()
+    assert [c.verb for c in plan.changes] == []
+    kept = [f.summary for f in plan.findings if f.kind == "kept"]
+    assert "Kustomization shop/shop-dev-base removes nothing" in kept[0]
+
+
+def test_profiles_come_in_their_order(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "blueprints")
+    plan = lab.plan()
+    gate = "mgmt/team-a/shop-prod profile cni ready"
+    before = {str(e.before) for e in plan.graph.edges if e.after == gate}
+    after = {str(e.after) for e in plan.graph.edges if e.before == gate}
+    assert any("cni-config" in text for text in before)
+    assert any("fluent-bit" in text for text in after)
+
+
+def test_a_value_from_a_secret_is_in_no_plan_and_reaches_the_cluster(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.write(
+        "clusters/local/secret.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: local-values, namespace: shop}\n"
+        "stringData:\n  values.yaml: |\n    labels: {token: hush-hush-4711}\n",
+    )
+    lab.edit(
+        "clusters/local/shop-local.yaml",
+        ("  values:\n", "  valuesFrom:\n    - secretKeyRef: {name: local-values}\n  values:\n"),
+    )
+    text = (tmp_path / "charts/dev-cluster/templates/cluster.yaml").read_text()
+    lab.write(
+        "charts/dev-cluster/templates/cluster.yaml",
+        text.replace("  labels: {{-", "  annotations: {{-"),
+    )
+    plan = lab.plan()
+    assert b"hush-hush" not in msgspec.json.encode(plan)
+    lab.converge()
+    live = lab.list("/apis/cluster.x-k8s.io/v1beta2/namespaces/shop/clusters")
+    found = {c["metadata"]["name"]: c["metadata"].get("annotations", {}) for c in live}
+    assert found["shop-local"]["token"] == "hush-hush-4711"
+    assert lab.plan().changes == ()
+
+
+def test_a_source_that_nothing_maps_is_an_error_with_the_way_out(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.edit("clusterform.yaml", ("ssh://git@git.example.org/acme/charts", "https://other/x"))
+    with pytest.raises(ClusterformError) as caught:
+        lab.plan()
+    assert "nothing says where ssh://git@git.example.org/acme/charts is found" in str(caught.value)
