@@ -93,7 +93,8 @@ def test_a_suspended_release_has_no_effect_and_says_how_many_changes_wait(tmp_pa
     lab.edit(
         dev,
         (
-            "    git: ssh://git@git.example.org/acme/charts\n    ref: main\n    path: aws-cluster\n",
+            "    git: ssh://git@git.example.org/acme/charts\n    ref: main\n"
+            "    path: aws-cluster\n",
             "    spec:\n      chart: aws-cluster\n"
             "      sourceRef: {kind: HelmRepository, name: charts}\n",
         ),
