@@ -27,7 +27,7 @@ from providers.flux import sources as flux_sources
 from providers.helm.release import HELM_RELEASES
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
-from state.resource import GroupKind
+from state.resource import FieldPath, GroupKind, canonical, digest
 
 _FLUX_KUSTOMIZATION = GroupKind(flux_kustomization.GROUP, "Kustomization")
 _LEVELS = 16
@@ -53,6 +53,33 @@ def needs_expanding(loaded: Loaded) -> bool:
     )
 
 
+class Edit(msgspec.Struct, frozen=True):
+    """Other values in one release: what a test tries (`planner.trial`)."""
+
+    release: str
+    """`namespace/name` of a HelmRelease or WorkloadCluster."""
+    values: tuple[tuple[FieldPath, object], ...]
+
+    def apply(self, document: LoadedDocument) -> LoadedDocument:
+        """The document with the values, if it is the release."""
+        if f"{document.namespace or 'default'}/{document.name}" != self.release:
+            return document
+        if not (group_kind(document) in HELM_RELEASES or document.kind == WORKLOAD_CLUSTER.kind):
+            return document
+        body = msgspec.json.decode(document.body)
+        for path, value in self.values:
+            holder = body["spec"].setdefault("values", {})
+            for element in path[:-1]:
+                if element.startswith("f:"):
+                    holder = holder.setdefault(element[2:], {})
+                else:
+                    holder = holder[int(element[2:])]
+            holder[path[-1][2:] if isinstance(holder, dict) else int(path[-1][2:])] = value
+        changed = canonical(body)
+        mark = digest(b"edit", document.inputs.encode(), changed)
+        return msgspec.structs.replace(document, body=changed, inputs=mark)
+
+
 class Expander:
     """One expansion of one tree."""
 
@@ -68,10 +95,12 @@ class Expander:
         self._orders: set[Order] = set()
         self._consumed: set[str] = set()
         self._asked: dict[str, tuple[str, ...]] = {}
+        self._edit: Edit | None = None
 
-    def expand(self, loaded: Loaded) -> Loaded:
+    def expand(self, loaded: Loaded, edit: Edit | None = None) -> Loaded:
         """`loaded` with everything expanded; what was said of files that are now a Kustomization's
-        is not said of them as plain manifests."""
+        is not said of them as plain manifests. `edit`: other values in one release."""
+        self._edit = edit
         done = self._settled(loaded)
         done += self._of_profiles(loaded, done)
         kept = [f for f in loaded.findings if not self._is_consumed(f.path)]
@@ -157,6 +186,8 @@ class Expander:
     def _caught(
         self, document: LoadedDocument, make: Callable[[LoadedDocument, Index], Job]
     ) -> Job | None:
+        if self._edit is not None:
+            document = self._edit.apply(document)
         try:
             return make(document, self._index)
         except ClusterformError as error:

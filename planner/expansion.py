@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from planner.expand import Expander
-from planner.jobs import Jobs
+from planner import trace
+from planner.expand import Edit, Expander
+from planner.jobs import Job, Jobs
 from planner.kustomizations import Kustomizations
-from planner.load import Loaded
+from planner.load import Loaded, LoadedDocument
 from planner.parsecache import ParseCache
 from planner.releases import Releases
 from planner.sources import Sources
-from providers import secrets
+from providers import secrets, yamldoc
 from providers.git import SourceTree
+from providers.helm.chart import Chart
 from providers.helm.pool import Renderer
-from state.resource import JsonObject, RenderedRelease, SecretRef
+from providers.helm.values import merged_with
+from state.fields import value_at
+from state.resource import FieldPath, JsonObject, RenderedRelease, SecretRef
 
 
 class Expansion:
@@ -26,17 +30,53 @@ class Expansion:
         self._jobs = jobs
         self._cache = cache
 
-    def expand(self, loaded: Loaded) -> Loaded:
+    def expand(self, loaded: Loaded, edit: Edit | None = None) -> Loaded:
         """Everything expanded (`planner.expand`); what was rendered is remembered."""
         try:
-            return self._expander.expand(loaded)
+            return self._expander.expand(loaded, edit)
         finally:
             self._cache.save()
+            self._jobs.close()
+
+    def field_sources(
+        self, document: LoadedDocument, field: FieldPath
+    ) -> tuple[Job | None, list[FieldPath]]:
+        """The job that an object came of, and the values that one of its fields depends on.
+
+        The values are found by experiment (`planner.trace`); none for what no chart rendered.
+        """
+        job = self._jobs.job_of(document.inputs)
+        if job is None or job.chart is None:
+            return job, []
+        identity = (document.kind, document.name)
+
+        def rendered(values: list[JsonObject]) -> Iterator[JsonObject | None]:
+            for bodies in self._jobs.trials(job, values):
+                found = (b for b in bodies if identity == (b.get("kind"), _name(b)))
+                yield next(found, None)
+
+        everything = merged_with(chart_defaults(job.chart.chart), job.chart.values)
+        try:
+            (body,) = rendered([everything])
+            before = value_at(body or {}, field)
+            return job, trace.sources(everything, field, before, rendered)
+        finally:
             self._jobs.close()
 
     def bodies(self, source: RenderedRelease) -> list[JsonObject]:
         """What a release renders to, in memory."""
         return self._jobs.bodies(source)
+
+
+def chart_defaults(chart: Chart) -> JsonObject:
+    """The values that a chart comes with."""
+    documents, _ = yamldoc.parse(chart.files.get("values.yaml", b""), "values.yaml")
+    return documents[0].body if documents else {}
+
+
+def _name(body: JsonObject) -> object:
+    metadata = body.get("metadata")
+    return metadata.get("name") if isinstance(metadata, dict) else None
 
 
 def open_expansion(

@@ -25,7 +25,7 @@ from providers.kustomize.options import Request as Folder
 from providers.kustomize.tool import find_tool
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
-from state.resource import JsonObject, Origin, RenderedRelease, digest, split_api_version
+from state.resource import FieldPath, JsonObject, Origin, RenderedRelease, digest, split_api_version
 
 FORMAT = b"1"
 """Counts up whenever what a job gives changes."""
@@ -48,6 +48,10 @@ class Job(msgspec.Struct, kw_only=True):
     """One of the two is set."""
     finish: Callable[[list[Part]], list[Part]] = list
     """What follows the render: substitution, post-renderers, labels. Raises ClusterformError."""
+    inline: JsonObject = {}
+    """Of a chart: the values that stand in the release itself."""
+    at: FieldPath = ()
+    """Where in the release they stand."""
     secret_values: tuple[str, ...] = ()
     """Values that went in from Secrets, in memory."""
     orders: tuple[Order, ...] = ()
@@ -118,6 +122,19 @@ class Jobs:
                 raise ClusterformError("render", findings[0].summary, where=findings[0].where)
             self._bodies[source] = [part.body for part in parts]
         return self._bodies[source]
+
+    def job_of(self, inputs: str) -> Job | None:
+        """The job that documents with these inputs came of."""
+        return next((j for j in self._jobs.values() if j.inputs == inputs), None)
+
+    def trials(self, job: Job, values: list[JsonObject]) -> Iterator[list[JsonObject]]:
+        """The objects of a chart with each of some values; none where rendering fails."""
+        assert job.chart is not None
+        chart = job.chart
+        requests = [msgspec.structs.replace(chart, values=each) for each in values]
+        for result in self._started().render(requests):
+            parts = job.finish([Part(body=o.body) for o in result.objects])
+            yield [part.body for part in parts]
 
     def _run_fresh(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
         charts = self._charts([job for job in jobs if job.chart is not None])

@@ -107,6 +107,8 @@ class Releases:
                 capabilities=capabilities,
             ),
             finish=lambda parts: _finished(parts, spec),
+            inline=spec.values,
+            at=("f:spec", "f:values"),
             secret_values=tuple(secret_values),
             orders=tuple(
                 Order(
@@ -172,6 +174,8 @@ class Releases:
                 chart=chart,
                 build=build,
                 finish=lambda parts: _labelled(parts, workload),
+                inline=workload.values,
+                at=("f:spec", "f:values"),
             ),
             workload,
         )
@@ -219,6 +223,8 @@ class Releases:
                 crds=True,
                 capabilities=None,
             ),
+            inline=msgspec.json.decode(profile.values),
+            at=("f:spec", "f:profiles", f"f:{profile.name}", "f:values"),
         )
 
     # ------------------------------------------------------------------ charts

@@ -9,13 +9,13 @@ import getpass
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
-from planner.expand import needs_expanding
+from planner.expand import Edit, needs_expanding
 from planner.expansion import Expansion, open_expansion
 from planner.load import LOCAL_FOLDER, Loaded, load
 from providers import git, yamldoc
@@ -140,10 +140,21 @@ class Workspace:
             return found
         return self._expansion(found).expand(found)
 
+    def altered(self, release: str, values: Iterable[tuple[FieldPath, object]]) -> Loaded:
+        """What the repository would declare with other values in one release (`namespace/name`)."""
+        found = load(self.tree, fleet_file=self._fleet_file, cache=self.cache, key_dir=self.local)
+        return self._expansion(found).expand(found, Edit(release, tuple(values)))
+
     def _expansion(self, found: Loaded) -> Expansion:
         self._expanded = open_expansion(
             found, self.tree, cache=self.cache, key_dir=self.local, reveal=self.reveal
         )
+        return self._expanded
+
+    @property
+    def expansion(self) -> Expansion | None:
+        """How releases were expanded; None where there is none in the repository."""
+        _ = self.loaded
         return self._expanded
 
     def _rendered(self, source: RenderedRelease) -> list[JsonObject]:
@@ -288,7 +299,7 @@ class Workspace:
         origin = resource.origin
         if origin.via:
             return str(origin)  # the field itself stands in a template or is patched
-        content = self._content(origin.path, origin.blob)
+        content = self.content(origin.path, origin.blob)
         if content is None:
             return str(origin)
         field = _indexed(resource, path)
@@ -299,7 +310,8 @@ class Workspace:
             field = field[:-1]
         return str(origin)
 
-    def _content(self, path: str, blob: str) -> bytes | None:
+    def content(self, path: str, blob: str) -> bytes | None:
+        """A file of the tree; None where it is in no commit and not there."""
         try:
             return self.tree.read([path])[path]
         except (ClusterformError, KeyError):

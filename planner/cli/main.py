@@ -18,13 +18,16 @@ _COMMANDS = {
     "apply": "planner.cli.apply:apply",
     "destroy": "planner.cli.apply:destroy",
     "drift": "planner.cli.plan:drift",
+    "explain": "planner.cli.explain:explain",
     "graph": "planner.cli.plan:graph",
     "kubeconfig": "planner.cli.look:kubeconfig",
     "plan": "planner.cli.plan:plan",
+    "render": "planner.cli.explain:render",
     "sandbox": "planner.cli.sandbox:sandbox",
     "show": "planner.cli.plan:show",
     "state": "planner.cli.state:state",
     "status": "planner.cli.status:status",
+    "test": "planner.cli.test:test",
     "validate": "planner.cli.validate:validate",
 }
 
@@ -56,13 +59,16 @@ _SUMMARIES = {
     "apply": "Do what a plan says, in order, and wait for it.",
     "destroy": "Plan and apply the removal of what --target names.",
     "drift": "Show what somebody changed live.",
+    "explain": "Say where objects and fields come from, to file, line and value.",
     "graph": "Show the order of a plan and why.",
     "kubeconfig": "Print the kubeconfig of a workload cluster.",
     "plan": "Show what would change, why, in what order, and which machines go.",
+    "render": "Print the objects as they would be applied, and where they come from.",
     "sandbox": "The built-in management cluster: up, reset, fault.",
     "show": "Show a saved plan; needs no cluster.",
     "state": "Inspect and repair what clusterform remembers.",
     "status": "Show how clusters are doing.",
+    "test": "Test the repository: releases, expectations, edits that must not roll.",
     "validate": "Check the repository without a cluster; explain a rule.",
 }
 

@@ -1,0 +1,40 @@
+"""test: the clusters repo's own tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from planner.cli.settings import Global
+from state.errors import Exit
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  clusterform test
+  clusterform test --junit report.xml          for CI
+  clusterform test --ref origin/main
+"""
+)
+@click.option("--ref", metavar="REV", help="Test a revision instead of the working tree.")
+@click.option(
+    "--tests", "folder", default="tests", show_default=True, metavar="DIR", help="Test files."
+)
+@click.option("--junit", "report", type=click.Path(path_type=Path), metavar="FILE", help="JUnit.")
+@click.pass_obj
+def test(settings: Global, ref: str | None, folder: str, report: Path | None) -> int:
+    """Render and check every release, and test what the repository expects of them.
+
+    Needs no cluster. Files of `kind: Test` say which fields objects must have, and what an edit may
+    do to machines: it is tried on a cluster in memory (docs/testing.md). Exits 1 if a test fails.
+    """
+    from planner.testing import run
+    from planner.views.tests import junit, tests_text
+
+    cases = run(settings.workspace(ref), folder)
+    if report is not None:
+        report.write_text(junit(cases))
+    click.echo(tests_text(cases), nl=False)
+    return Exit.OK if all(case.passed for case in cases) else Exit.ERROR
