@@ -96,12 +96,14 @@ def _two_steps(item: Planned) -> list[Planned]:
     first: Change = msgspec.structs.replace(
         change,
         body=msgspec.Raw(canonical(joined)),
+        steps=2,
         reason="grows first, so that its clusters can move",
     )
     second: Change = msgspec.structs.replace(
         change,
         action=ActionId(change.id, 1),
         verb=Verb.UPDATE,
+        steps=2,
         takes=(),
         fields=(),
         impact=Impact(),
