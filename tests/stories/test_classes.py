@@ -12,7 +12,7 @@ from planner.select import parse
 from planner.views.text import plan_text
 from providers.base import Effect
 from state.resource import path_text
-from tests.support.lab import Lab, by_verb, capi, change_of
+from tests.support.lab import FLEET, Lab, by_verb, capi, change_of
 from tests.support.manifests import NAMESPACE, machine_template
 
 _CORE, _INFRA = "cluster.x-k8s.io/v1beta2", "infrastructure.cluster.x-k8s.io/v1beta2"
@@ -285,6 +285,16 @@ def test_the_headline_of_a_class_names_its_clusters(lab: Lab) -> None:
     put(lab, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"), startup="2s")
     text = plan_text(lab.plan(), color=False, verbose=False)
     assert "replaces 2 machines in 2 clusters: team-a/c1, team-a/c2" in text
+    assert "2 of 2 clusters" in text
+
+
+def test_clusters_that_a_class_makes_over_count_for_the_guard(lab: Lab) -> None:
+    put(lab, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"), startup="2s")
+    limited = FLEET + "  guards: {maxClustersChanged: 1, maxMachinesReplaced: null}\n"
+    lab.write("clusterform.yaml", limited)
+    (refusal,) = lab.plan().refusals
+    assert refusal.code == "max-clusters-changed"
+    assert refusal.units == ("mgmt/team-a/c1", "mgmt/team-a/c2")
 
 
 def test_each_write_of_a_class_shows_what_it_changes(lab: Lab) -> None:
