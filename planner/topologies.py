@@ -58,7 +58,8 @@ def cluster_impact(
     look = _Look(around, id_.cluster)
     try:
         # Also where only a label of it changes: what its class does to it counts here.
-        found = topology_impact(look.before(live.body), look.after(after), fact)
+        was, becomes = look.before(live.body), look.after(after)
+        found = topology_impact(was, becomes, fact, look.between(live.body, after))
     except NotKnown as reason:
         return at_most("spec.topology", fact, str(reason))
     return found if found.parts else None
@@ -115,6 +116,21 @@ class _Look:
         """The topology as the plan makes it."""
         found = class_body or self._class(cluster, self._later)
         return blueprint(cluster, found, self._template(self._later))
+
+    def between(self, cluster: JsonObject, later: JsonObject) -> Blueprint:
+        """The topology while one of the class and the Cluster is written and the other is not.
+
+        A class is written first unless it drops what the Cluster uses. No owner where neither form
+        can be rendered.
+        """
+        try:
+            return self.after(cluster)
+        except NotKnown:
+            pass
+        try:
+            return self.before(later)
+        except NotKnown:
+            return Blueprint(owners={})
 
     def _class(
         self, cluster: JsonObject, look: Callable[[ResourceId], JsonObject | None]

@@ -241,15 +241,25 @@ def new_impact(after: JsonObject) -> Impact | None:
     return Impact(effect=Effect.SCALES, added=added, total=added, peak=added)
 
 
-def topology_impact(before: Blueprint, after: Blueprint, fact: Fact) -> Impact:
-    """What becoming `after` does to the machines of one Cluster, with a part for each owner."""
+def topology_impact(
+    before: Blueprint, after: Blueprint, fact: Fact, between: Blueprint | None = None
+) -> Impact:
+    """What becoming `after` does to the machines of one Cluster, with a part for each owner.
+
+    `between`: how the topology renders between the write of its class and its own; None where
+    there is one write, of which each owner makes one rollout, whatever changes (Cluster API
+    v1.14.0, core/reconcilers/topology/cluster/reconcile_state.go: what waits for its version waits
+    with all else).
+    """
     machines = staying(fact.machines)
     parts = []
     for name in dict.fromkeys((*before.owners, *after.owners)):
         mine = [m for m in machines if owner_name(m) == name]
-        parts.append(
-            _owner_impact(name, before.owners.get(name), after.owners.get(name), mine, fact)
-        )
+        was, becomes = before.owners.get(name), after.owners.get(name)
+        found = _owner_impact(name, was, becomes, mine, fact)
+        if between is not None and was is not None and becomes is not None:
+            found = _rolled_again(found, was, between.owners.get(name), becomes)
+        parts.append(found)
     staged = any(
         o.version != before.owners[n].version for n, o in after.owners.items() if n in before.owners
     )
@@ -295,9 +305,8 @@ def _owner_impact(
     if after.version != before.version:
         if after.held:
             notes.append(f"stays on {before.version}: {after.held}")
+            because = ""  # everything else waits with it
         else:
-            if because:
-                notes.append("version and templates change together: some may be replaced twice")
             because, certain = "spec.topology.version", True
     if because:
         outdated = live
@@ -338,13 +347,41 @@ def _owner_impact(
     )
 
 
+def _rolled_again(found: Impact, before: Owner, between: Owner | None, after: Owner) -> Impact:
+    """An upper bound where two writes each begin a rollout: the second may not find the first done.
+
+    Where it is not known what lies between, a new version counts as the second.
+    """
+    if between is None:
+        twice = before.version != after.version and bool(_difference(before, after)[0])
+    else:
+        twice = _moves(before, between) and _moves(between, after)
+    if not twice or not found.replaced:
+        return found
+    note = "at most: its class changes in a write of its own, so some may be replaced twice"
+    return msgspec.structs.replace(
+        found,
+        effect=Effect.PROVIDER_DEFINED,
+        replaced=2 * found.replaced,
+        note="; ".join(filter(None, (found.note, note))),
+    )
+
+
+def _moves(before: Owner, after: Owner) -> bool:
+    return (
+        before.version != after.version
+        or before.config != after.config
+        or bool(_difference(before, after)[0])
+    )
+
+
 def _pool_impact(before: Owner, after: Owner, live: int, replicas: int) -> Impact:
     because, _ = _difference(before, after)
     notes = []
     if before.version != after.version:
         if after.held:
             notes.append(f"stays on {before.version}: {after.held}")
-        because = because or ("" if after.held else "spec.topology.version")
+        because = "" if after.held else because or "spec.topology.version"
     if before.replicas == after.replicas:
         replicas = live  # whoever scaled it: nothing here does
     decided = "its infrastructure provider decides which"

@@ -327,3 +327,34 @@ def test_a_class_drops_a_whole_list_after_its_clusters(lab: Lab) -> None:
     lab.apply(plan)
     assert refusals(lab) == []
     assert lab.plan().changes == ()
+
+
+def upgraded(name: str) -> str:
+    return cluster(name, "old").replace("v1.34.3", "v1.35.2")
+
+
+def impacts(plan: Plan) -> dict[str, tuple[str, int]]:
+    """Owner → effect and machines replaced, of the change of Cluster c1."""
+    (change,) = (c for c in plan.changes if str(c.id) == "Cluster team-a/c1")
+    return {p.owner: (p.effect.value, p.replaced) for p in change.impact.parts}
+
+
+def test_a_class_that_changes_beside_a_version_may_replace_machines_twice(lab: Lab) -> None:
+    put(lab, cluster_class("old"), upgraded("c1"), cluster("c2", "old"), startup="2s")
+    plan = lab.plan()
+    assert impacts(plan) == {
+        "control plane": ("rolls", 1),
+        "MachineDeployment md-0": ("provider-defined", 2),
+    }
+    text = plan_text(plan, color=False, verbose=False)
+    assert "up to 2 replacements of 1 machine" in text
+    assert "at most 4 replaced" in " ".join(text.split())
+
+
+def test_a_version_alone_replaces_every_machine_once(lab: Lab) -> None:
+    put(lab, cluster_class("old"), upgraded("c1"), cluster("c2", "old"))
+    plan = lab.plan()
+    assert impacts(plan) == {
+        "control plane": ("rolls", 1),
+        "MachineDeployment md-0": ("rolls", 1),
+    }
