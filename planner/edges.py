@@ -32,9 +32,7 @@ from providers.capi import (
     INITIALIZED,
     MACHINE_DEPLOYMENT,
     MACHINE_POOL,
-    ROLLED_OUT,
 )
-from providers.controlplane import KUBEADM
 from providers.management import CRD, DEPLOYMENT, ESTABLISHED, EXISTS, NAMESPACE, SECRET, SERVING
 from providers.readiness import told_to_pause
 from providers.registry import rules
@@ -58,6 +56,8 @@ class World(msgspec.Struct, kw_only=True):
     provider_of: Mapping[ResourceId, str] = {}
     owners: Mapping[str, tuple[ResourceId, ...]] = {}
     """Unit → its desired machine owners (MachineDeployments, control planes)."""
+    planes: Mapping[str, tuple[ResourceId, ...]] = {}
+    """Unit → its desired control planes, managed ones too."""
     deadlines: Deadlines = {}
     class_flips: Mapping[ResourceId, str] = {}
     """ClusterClass → `grows`, `shrinks` or `both` (then it has two steps)."""
@@ -280,9 +280,9 @@ class _Builder:
         """A control plane that an earlier run left rolling has to finish first, too."""
         for unit, changed in workers.items():
             waits = [
-                (owner, ROLLED_OUT)
-                for owner in self.world.owners.get(unit, ())
-                if owner.group_kind == KUBEADM and owner not in self.writes
+                (plane, ready)
+                for plane in self.world.planes.get(unit, ())
+                if plane not in self.writes and (ready := rules(plane.group, plane.kind).ready)
             ]
             if waits:
                 gate = self._gate(f"{unit} control plane rolled out", waits, unit)
