@@ -13,18 +13,12 @@ import msgspec
 from planner.facts import FactReader
 from planner.units import cluster_unit
 from providers.base import Effect, Impact
-from providers.blueprint import (
-    Blueprint,
-    NotKnown,
-    blueprint,
-    new_impact,
-    summed,
-    topology_impact,
-)
+from providers.blueprint import Blueprint, NotKnown, blueprint
 from providers.capi import CLUSTER_CLASS, class_reference
 from providers.kube.answers import ApiError
 from providers.pools import at_most, has_pools
 from providers.readiness import told_to_pause
+from providers.topologyimpact import new_impact, summed, topology_impact
 from state.live import Present
 from state.resource import JsonObject, ResourceId
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from providers.base import Effect, Fact, Impact
-from providers.blueprint import Blueprint, NotKnown, blueprint, topology_impact
+from providers.blueprint import Blueprint, NotKnown, blueprint
+from providers.topologyimpact import topology_impact
 
 INFRA, BOOT = "infrastructure.cluster.x-k8s.io", "bootstrap.cluster.x-k8s.io"
 PLANE = "controlplane.cluster.x-k8s.io"
