@@ -151,6 +151,8 @@ class Change(Frozen, frozen=True, kw_only=True):
     """Of a template: its name in Git."""
     predecessor: str = ""
     """Of a rotation: the generation in use before."""
+    steps: int = 1
+    """Writes of this plan to the object, told apart by `action.step`; a replacement is one."""
     ownership_only: bool = False
     """The object stays as it is; only managedFields changes (semantics 9)."""
     cascade: tuple[str, ...] = ()

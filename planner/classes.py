@@ -12,18 +12,26 @@ from typing import Any
 
 import msgspec
 
-from planner.changes import ActionId, AfterAction, Change, Verb
+from planner.changes import ActionId, AfterAction, Change, FieldChange, Verb
 from planner.planned import Planned
 from providers.base import Impact, references, value
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.registry import rules
-from state.resource import JsonObject, ResourceId, canonical
+from state.fields import set_at
+from state.resource import FieldPath, JsonObject, ResourceId, canonical
 
 _NAMED_LISTS = (
     ("spec.workers.machineDeployments", "class"),
     ("spec.workers.machinePools", "class"),
     ("spec.variables", "name"),
 )
+
+
+def _address(path: str) -> FieldPath:
+    return tuple(f"f:{name}" for name in path.split("."))
+
+
+_LISTS = tuple(_address(path) for path, _ in _NAMED_LISTS)
 
 
 def split(planned: list[Planned]) -> tuple[list[Planned], dict[ResourceId, str]]:
@@ -87,23 +95,31 @@ def _names(body: JsonObject, path: str, key: str) -> set[str]:
 
 
 def _two_steps(item: Planned) -> list[Planned]:
-    """Step 0: Git's form with what the live class still offers; step 1: Git's form alone."""
+    """Step 0: Git's form with what the live class still offers; step 1: Git's form alone.
+
+    Each shows its own fields.
+    """
     assert item.live is not None
     change = item.change
+    dropped = tuple(f for f in change.fields if _drops(f))
     joined: JsonObject = msgspec.json.decode(change.body)
+    live: JsonObject = msgspec.json.decode(item.live.raw)
     for path, key in _NAMED_LISTS:
-        _join(joined, item.live.body, path, key)
+        _join(joined, live, path, key)
     first: Change = msgspec.structs.replace(
         change,
         body=msgspec.Raw(canonical(joined)),
+        fields=tuple(f for f in change.fields if f not in dropped),
+        steps=2,
         reason="grows first, so that its clusters can move",
     )
     second: Change = msgspec.structs.replace(
         change,
         action=ActionId(change.id, 1),
         verb=Verb.UPDATE,
+        steps=2,
         takes=(),
-        fields=(),
+        fields=dropped,
         impact=Impact(),
         precondition=AfterAction(action=change.action),
         reason="shrinks once its clusters have moved",
@@ -114,20 +130,25 @@ def _two_steps(item: Planned) -> list[Planned]:
     ]
 
 
+def _drops(field: FieldChange) -> bool:
+    """An item of the lists that goes, or all of them: it goes with the second write."""
+    path = field.path
+    return field.after is msgspec.UNSET and any(
+        path[:-1] == below or path == below[: len(path)] for below in _LISTS
+    )
+
+
 def _join(joined: JsonObject, live: JsonObject, path: str, key: str) -> None:
     """Add what only the live class offers: on its way out, so without defaults and examples.
 
     Those may be secrets, and of what Git does not name nothing says so.
     """
-    wanted: list[Any] | None = value(joined, path)
-    if wanted is None:
-        return
+    wanted: list[Any] = value(joined, path) or []
     offered = {item.get(key) for item in wanted}
-    for item in value(live, path, []) or ():
-        if item.get(key) in offered:
-            continue
-        kept: JsonObject = msgspec.json.decode(canonical(item))
-        schema = value(kept, "schema.openAPIV3Schema")
+    leaving = [item for item in value(live, path, []) or () if item.get(key) not in offered]
+    for item in leaving:
+        schema = value(item, "schema.openAPIV3Schema")
         for name in ("default", "example") if isinstance(schema, dict) else ():
             schema.pop(name, None)
-        wanted.append(kept)
+    if leaving:
+        set_at(joined, _address(path), [*wanted, *leaving])

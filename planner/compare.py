@@ -419,8 +419,9 @@ _FREE_FORM = frozenset(("f:labels", "f:annotations", "f:data", "f:binaryData", "
 
 
 def _defaultable(path: FieldPath) -> bool:
-    """The server may put a default where this field was: not so in free-form maps."""
-    return path[0] == "f:spec" and not any(element in _FREE_FORM for element in path)
+    """The server may put a default where this field was: not so in free-form maps and lists."""
+    field = path[0] == "f:spec" and path[-1].startswith("f:")
+    return field and not any(element in _FREE_FORM for element in path)
 
 
 def _cause(

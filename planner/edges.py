@@ -33,10 +33,9 @@ from providers.capi import (
     INITIALIZED,
     MACHINE_DEPLOYMENT,
     MACHINE_POOL,
-    ROLLED_OUT,
 )
-from providers.controlplane import KUBEADM
 from providers.management import CRD, DEPLOYMENT, ESTABLISHED, EXISTS, NAMESPACE, SECRET, SERVING
+from providers.readiness import told_to_pause
 from providers.registry import rules
 from state.desired import ProviderSpec
 from state.fields import value_at
@@ -58,6 +57,8 @@ class World(msgspec.Struct, kw_only=True):
     provider_of: Mapping[ResourceId, str] = {}
     owners: Mapping[str, tuple[ResourceId, ...]] = {}
     """Unit → its desired machine owners (MachineDeployments, control planes)."""
+    planes: Mapping[str, tuple[ResourceId, ...]] = {}
+    """Unit → its desired control planes, managed ones too."""
     deadlines: Deadlines = {}
     class_flips: Mapping[ResourceId, str] = {}
     """ClusterClass → `grows`, `shrinks` or `both` (then it has two steps)."""
@@ -208,7 +209,8 @@ class _Builder:
                     continue
                 until = ABSENT if item.change.deletes else APPLIED
                 if removal.verb is Verb.PRUNE and item.change.id in self.world.class_users:
-                    gate = self._followed(item.change.id)
+                    users = self.world.class_users[item.change.id]
+                    gate = self._followed(item.change.id, users)
                     self.edge(gate, removal.action, "no cluster is made from it")
                 if removal.verb is Verb.PRUNE and not item.change.deletes:
                     until = rules(item.change.id.group, item.change.id.kind).ready or APPLIED
@@ -282,9 +284,9 @@ class _Builder:
         """A control plane that an earlier run left rolling has to finish first, too."""
         for unit, changed in workers.items():
             waits = [
-                (owner, ROLLED_OUT)
-                for owner in self.world.owners.get(unit, ())
-                if owner.group_kind == KUBEADM and owner not in self.writes
+                (plane, ready)
+                for plane in self.world.planes.get(unit, ())
+                if plane not in self.writes and (ready := rules(plane.group, plane.kind).ready)
             ]
             if waits:
                 gate = self._gate(f"{unit} control plane rolled out", waits, unit)
@@ -385,10 +387,16 @@ class _Builder:
     # ------------------------------------------------------------------ the end of a run
 
     def _convergence(self) -> None:
-        """What a run waits for at its end; add-ons first, since a node needs its CNI."""
+        """What a run waits for at its end; add-ons first, since a node needs its CNI.
+
+        Not for what its writes leave paused: somebody has to resume that.
+        """
+        paused = self._paused()
         awaits: dict[str, list[Change]] = {}
         for id_, changes in self.writes.items():
-            if rules(id_.group, id_.kind).ready is not None and not _gated(changes[-1], self.world):
+            if rules(id_.group, id_.kind).ready is None or {id_, changes[-1].unit} & paused:
+                continue
+            if not _gated(changes[-1], self.world):
                 awaits.setdefault(changes[-1].unit, []).append(changes[-1])
         for removal in self.removals.values():
             if _awaited_removal(removal):
@@ -410,12 +418,22 @@ class _Builder:
                     self.edge(addon.action, gate, "nodes become ready with their add-ons")
 
         for id_, changes in sorted(self.writes.items()):
-            if self.world.class_users.get(id_):
-                self.edge(changes[-1].action, self._followed(id_), "its clusters follow")
+            users = [u for u in self.world.class_users.get(id_, ()) if u not in paused]
+            if users:
+                self.edge(changes[-1].action, self._followed(id_, users), "its clusters follow")
 
-    def _followed(self, class_id: ResourceId) -> str:
+    def _paused(self) -> set[ResourceId | str]:
+        """Written objects that controllers are told to leave alone; a Cluster with its unit."""
+        found: set[ResourceId | str] = set()
+        for item in self.planned:
+            if not item.change.deletes and item.after and told_to_pause(item.after):
+                found.add(item.change.id)
+                if item.change.id.group_kind == CLUSTER:
+                    found.add(item.change.unit)
+        return found
+
+    def _followed(self, class_id: ResourceId, users: Collection[ResourceId]) -> str:
         """A class is done when every cluster of it is: nothing in the class itself says so."""
-        users = self.world.class_users[class_id]
         name = f"{class_id.cluster} {class_id.namespace}/{class_id.name} followed"
         gate = self._gate(name, [(user, FOLLOWED) for user in users], class_id.cluster)
         for user in users:

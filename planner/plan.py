@@ -350,16 +350,20 @@ class _Planning:
         self, rendered: Rendered, physical: list[Resource], flips: Mapping[ResourceId, str]
     ) -> World:
         owners: dict[str, tuple[ResourceId, ...]] = {}
+        planes: dict[str, tuple[ResourceId, ...]] = {}
         for resource in physical:
             kind_rules = rules(resource.id.group, resource.id.kind)
             if kind_rules.machines and kind_rules.ready is not None:
                 owners[resource.unit] = (*owners.get(resource.unit, ()), resource.id)
+            if kind_rules.control_plane:
+                planes[resource.unit] = (*planes.get(resource.unit, ()), resource.id)
         return World(
             records=self.inputs.records,
             empty_clusters=tuple(self.live.empty),
             providers=self.inputs.loaded.providers,
             provider_of=rendered.provider_of,
             owners=owners,
+            planes=planes,
             deadlines=deadlines.of_plan(physical, self.live.objects, self.out.planned),
             class_flips=flips,
             class_users=self._class_users(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from planner.changes import Change, Refusal, Verb
-from planner.units import cluster_of_unit
+from planner.units import ADDONS, cluster_of_unit
 from providers.base import Effect
 from state.desired import Guards
 from state.resource import ResourceId
@@ -30,13 +30,18 @@ def refusals(
     return tuple(refusal for refusal in found if refusal is not None)
 
 
+def clusters(change: Change) -> set[str]:
+    """Units of the clusters that a change touches: its own, or those that a class makes over."""
+    if cluster_of_unit(change.unit) is not None:
+        return {change.unit.removesuffix(ADDONS)}
+    parts = (p for p in change.impact.parts if p.effect is not Effect.NONE)
+    return {f"{change.unit}/{p.cluster}" for p in parts if p.cluster}
+
+
 def _clusters(changes: tuple[Change, ...], limit: int | None) -> Refusal | None:
     """Counts clusters that exist and change; new ones disturb nobody."""
-    units = {
-        c.unit.removesuffix(":addons")
-        for c in changes
-        if cluster_of_unit(c.unit) is not None and c.verb not in (Verb.CREATE, Verb.FORGET)
-    }
+    found = (clusters(c) for c in changes if c.verb not in (Verb.CREATE, Verb.FORGET))
+    units = set[str]().union(*found)
     if limit is None or len(units) <= limit:
         return None
     return Refusal(

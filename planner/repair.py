@@ -6,6 +6,8 @@ deletes ordered and drift precise. Rebuilding loses nothing that a plan depends 
 
 from __future__ import annotations
 
+import msgspec
+
 from planner.decide import Seen
 from planner.holder import fleet_lock
 from planner.refresh import Reader
@@ -18,13 +20,13 @@ from providers.base import references
 from providers.capi import made_by_topology
 from providers.kube.client import KubeClient
 from providers.registry import rules
-from providers.secrets import sensitive_paths
+from providers.secrets import extract, sensitive, sensitive_paths
 from state.errors import ClusterformError
-from state.fields import leaves, own_entry, trie, value_at
+from state.fields import MISSING, leaves, own_entry, trie, value_at
 from state.fingerprint import path_key
 from state.live import Absent, Observation, Present, Unreadable
 from state.recorded import Recorded, Records
-from state.resource import canonical, digest
+from state.resource import JsonObject, canonical, digest
 
 
 def observe(workspace: Workspace, recorded: Recorded) -> Observation:
@@ -107,10 +109,17 @@ def _read_cluster(reader: Reader, cluster: str) -> None:
 
 
 def _record(present: Present, unit: str) -> Recorded:
+    """What apply would have recorded: sensitive values are taken out before anything is hashed.
+
+    An atomic list is one leaf and may hold some (`spec.files` of a KubeadmConfig).
+    """
     entry = own_entry(present)
     id_ = present.id
+    body: JsonObject = msgspec.json.decode(canonical(present.body))
+    extract(id_.group, id_.kind, body, sensitive(id_.group, id_.kind))
     hidden = set(sensitive_paths(id_.group, id_.kind, present.body))
-    paths = [p for p in leaves(trie(entry)) if p not in hidden] if entry else []
+    owned = leaves(trie(entry)) if entry else ()
+    paths = [p for p in owned if p not in hidden and value_at(body, p) is not MISSING]
     targets = {r.target for r in references(present.body, id_, rules(id_.group, id_.kind))}
     return Recorded(
         id=id_,
@@ -118,8 +127,6 @@ def _record(present: Present, unit: str) -> Recorded:
         uid=present.uid,
         unit=unit,
         logical=present.labels.get(TEMPLATE_LABEL, ""),
-        leaves={
-            path_key(p): digest(canonical(value_at(present.body, p)))[:16] for p in sorted(paths)
-        },
+        leaves={path_key(p): digest(canonical(value_at(body, p)))[:16] for p in sorted(paths)},
         depends_on=tuple(sorted(targets)),
     )

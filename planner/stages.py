@@ -117,7 +117,7 @@ def _steps(item: Planned, between: str) -> Iterator[Planned]:
             action=ActionId(first.id, number),
             body=msgspec.Raw(canonical(body)),
             fields=_fields(first, address, was, version, number),
-            reason="; ".join(filter(None, (first.reason, f"step {number + 1} of 2"))),
+            steps=2,
         )
         if number:
             change = msgspec.structs.replace(

@@ -13,18 +13,12 @@ import msgspec
 from planner.facts import FactReader
 from planner.units import cluster_unit
 from providers.base import Effect, Impact
-from providers.blueprint import (
-    Blueprint,
-    NotKnown,
-    blueprint,
-    new_impact,
-    summed,
-    topology_impact,
-)
+from providers.blueprint import Blueprint, NotKnown, blueprint
 from providers.capi import CLUSTER_CLASS, class_reference
 from providers.kube.answers import ApiError
 from providers.pools import at_most, has_pools
 from providers.readiness import told_to_pause
+from providers.topologyimpact import new_impact, summed, topology_impact
 from state.live import Present
 from state.resource import JsonObject, ResourceId
 
@@ -58,7 +52,8 @@ def cluster_impact(
     look = _Look(around, id_.cluster)
     try:
         # Also where only a label of it changes: what its class does to it counts here.
-        found = topology_impact(look.before(live.body), look.after(after), fact)
+        was, becomes = look.before(live.body), look.after(after)
+        found = topology_impact(was, becomes, fact, look.between(live.body, after))
     except NotKnown as reason:
         return at_most("spec.topology", fact, str(reason))
     return found if found.parts else None
@@ -115,6 +110,21 @@ class _Look:
         """The topology as the plan makes it."""
         found = class_body or self._class(cluster, self._later)
         return blueprint(cluster, found, self._template(self._later))
+
+    def between(self, cluster: JsonObject, later: JsonObject) -> Blueprint:
+        """The topology while one of the class and the Cluster is written and the other is not.
+
+        A class is written first unless it drops what the Cluster uses. No owner where neither form
+        can be rendered.
+        """
+        try:
+            return self.after(cluster)
+        except NotKnown:
+            pass
+        try:
+            return self.before(later)
+        except NotKnown:
+            return Blueprint(owners={})
 
     def _class(
         self, cluster: JsonObject, look: Callable[[ResourceId], JsonObject | None]

@@ -328,8 +328,9 @@ def _indexed(resource: Resource, path: FieldPath) -> FieldPath:
         elif isinstance(value, list):
             keys = msgspec.json.decode(element[2:])
             index = _position(value, element[0], keys)
-            value = value[index] if index is not None else None
-            element = f"i:{index if index is not None else 0}"
+            if index is None:
+                break
+            value, element = value[index], f"i:{index}"
         result.append(element)
     return tuple(result)
 

@@ -57,6 +57,12 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
         """Machines replaced, removed or destroyed: what guards count."""
         return self.replaced + self.removed + self.destroyed
 
+    @property
+    def cluster(self) -> str:
+        """Of a part of a class: `namespace/name` of the cluster; else `""`."""
+        first = self.owner.partition(" ")[0]
+        return first if "/" in first else ""
+
 
 class Milestone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What an edge or gate waits for. `applied` and `absent` need no predicate.

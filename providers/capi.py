@@ -69,6 +69,10 @@ def _template_refs(*paths: str) -> tuple[RefRule, ...]:
     return tuple(RefRule(path=p, reason="is part of the class") for p in paths)
 
 
+def _remediations(*paths: str) -> tuple[RefRule, ...]:
+    return tuple(RefRule(path=p, reason="remediates with it") for p in paths)
+
+
 AVAILABLE = Milestone(name="available", deadline=1800)
 ROLLED_OUT = Milestone(name="rolled-out", deadline=3600)
 INITIALIZED = Milestone(name="control-plane-initialized", deadline=2100)
@@ -101,6 +105,12 @@ KINDS: dict[GroupKind, KindRules] = {
                 kind="ClusterClass",
                 name="",
                 reason="is made from its class",
+            ),
+            *_remediations(
+                "spec.topology.controlPlane.healthCheck.remediation.templateRef",
+                "spec.topology.controlPlane.machineHealthCheck.remediationTemplate",
+                "spec.topology.workers.machineDeployments[*].healthCheck.remediation.templateRef",
+                "spec.topology.workers.machineDeployments[*].machineHealthCheck.remediationTemplate",
             ),
         ),
         protected=True,
@@ -181,8 +191,7 @@ KINDS: dict[GroupKind, KindRules] = {
     GroupKind(GROUP, "MachineHealthCheck"): KindRules(
         references=(
             _OF_CLUSTER,
-            RefRule(path="spec.remediation.templateRef", reason="remediates with it"),
-            RefRule(path="spec.remediationTemplate", reason="remediates with it"),
+            *_remediations("spec.remediation.templateRef", "spec.remediationTemplate"),
         ),
         immutable=("spec.clusterName",),
         cascaded=True,

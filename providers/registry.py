@@ -96,7 +96,7 @@ def impact(
 ) -> Impact | None:
     """What a change does to the machines of their owner; None for kinds that own no machines.
 
-    Clusters and classes are not here: they need more than their own facts (`providers.blueprint`).
+    Clusters and classes need more than their own facts (`providers.topologyimpact`).
     """
     if kind == capi.MACHINE_DEPLOYMENT:
         return capi.machine_deployment_impact(before, after, fact)

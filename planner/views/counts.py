@@ -7,9 +7,8 @@ from collections import Counter
 import msgspec
 
 from planner.changes import Change, Confidence, Plan, Verb
-from planner.units import ADDONS
+from planner.policy import clusters
 from planner.views.effects import Machines, machines
-from planner.views.names import is_shared
 from providers.capi import CLUSTER
 
 
@@ -21,7 +20,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     confidence: dict[str, int]
     machines: Machines
     touched: int
-    """Clusters with a change; the shared objects are none."""
+    """Clusters with a change, or made over by a change of their class."""
     clusters: int
     """Clusters in all: those in Git and those that go."""
     unreadable: int
@@ -40,7 +39,7 @@ def counts(plan: Plan) -> Counts:
         ownership_only=sum(1 for c in written if c.ownership_only),
         confidence=dict(Counter(c.confidence.value for c in plan.changes if not is_second_half(c))),
         machines=machines(plan.changes),
-        touched=len({c.unit.removesuffix(ADDONS) for c in plan.changes if not is_shared(c.unit)}),
+        touched=len(set[str]().union(*map(clusters, plan.changes))),
         clusters=plan.totals.clusters + going,
         unreadable=plan.totals.unreadable,
     )

@@ -101,8 +101,8 @@ def _machines(changes: Iterable[Change], names: Names, verbose: bool) -> Iterato
 
 def _units(change: Change) -> set[str]:
     """Where the machines are: of a class in the clusters that are made from it."""
-    owners = (p.owner.partition(" ")[0] for p in change.impact.parts if p.touched)
-    return {f"{change.unit}/{owner}" for owner in owners if "/" in owner} or {change.unit}
+    clusters = {p.cluster for p in change.impact.parts if p.touched and p.cluster}
+    return {f"{change.unit}/{cluster}" for cluster in clusters} or {change.unit}
 
 
 def _losses(found: Machines) -> str:

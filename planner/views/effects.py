@@ -25,7 +25,7 @@ def effect_text(impact: Impact) -> str:
             return f"destroys {plural(impact.destroyed, 'machine')}" if impact.destroyed else ""
         case Effect.PROVIDER_DEFINED:
             return _join(
-                f"provider-defined: up to {impact.replaced} of {plural(impact.live, 'machine')}",
+                f"provider-defined: {_at_most(impact)}",
                 f"scales {impact.live} → {impact.total}" if impact.added or impact.removed else "",
                 clean(impact.note.removeprefix("at most; ")),
             )
@@ -57,13 +57,21 @@ def part_lines(impact: Impact, limit: int = 12) -> list[str]:
 def _rolls(impact: Impact) -> str:
     victims, others = _notes(impact)
     return _join(
-        f"{impact.effect.value} {impact.replaced} of {impact.live}",
+        f"{impact.effect.value} {impact.replaced} of {impact.live}"
+        if impact.replaced <= impact.live
+        else _at_most(impact),
         f"removes {impact.removed}{victims}" if impact.removed else "",
         f"adds {impact.added}" if impact.added else "",
         *others,
         f"peak {impact.peak}" if impact.peak > impact.live else "",
         f"floor {impact.floor}" if impact.floor < impact.live else "",
     )
+
+
+def _at_most(impact: Impact) -> str:
+    """`up to 2 of 3 machines`; where some may go twice, `up to 6 replacements of 3 machines`."""
+    times = " replacements" if impact.replaced > impact.live else ""
+    return f"up to {impact.replaced}{times} of {plural(impact.live, 'machine')}"
 
 
 def _scales(impact: Impact) -> str:
@@ -155,7 +163,10 @@ def machines(changes: Iterable[Change]) -> Machines:
         removed += impact.removed
         destroyed += impact.destroyed
         unknown += impact.effect is Effect.UNKNOWN
-        at_most = at_most or (impact.effect is Effect.PROVIDER_DEFINED and impact.replaced > 0)
+        at_most = at_most or any(
+            part.effect is Effect.PROVIDER_DEFINED and part.replaced
+            for part in (impact, *impact.parts)
+        )
         if impact.touched or impact.added:
             live += impact.live
             total += impact.total

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from planner.changes import Change, Edge, Gate, Plan, Verb
 from planner.graph import Node, node_key, order
 from planner.views.clean import clean, plural
-from planner.views.names import Names, object_name
+from planner.views.names import Names, object_name, step_text
 from planner.views.sections import SYMBOLS
 from planner.views.waits import deadline_words, milestone_words
 
@@ -54,7 +54,8 @@ class _Graph:
         if change and change.verb is Verb.REPLACE:
             symbol = "+" if node.step else "-"
         name = object_name(node.resource, self.unit(node))
-        return f"{symbol} {clean(node.resource.kind)} {name}"
+        step = step_text(change) if change else ""
+        return f"{symbol} {clean(node.resource.kind)} {name}{step}"
 
     # ------------------------------------------------------------------ text
 

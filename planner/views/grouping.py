@@ -64,6 +64,7 @@ def _family(change: Change) -> Hashable:
         pattern_name(change),
         change.verb,
         change.action.step,
+        change.steps,
         change.confidence,
         change.ownership_only,
         change.releases,

@@ -103,6 +103,7 @@ def _change(change: Change) -> JsonObject:
         "namespace": id_.namespace,
         "name": id_.name,
         "step": change.action.step,
+        "steps": change.steps,
         "unit": change.unit,
         "verb": change.verb.value,
         "actions": _ACTIONS.get(change.verb, [change.verb.value]),

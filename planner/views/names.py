@@ -55,6 +55,11 @@ def fold(names: Iterable[str], *, named: int | None = None) -> list[str]:
     return folded
 
 
+def step_text(change: Change) -> str:
+    """`, step 1 of 2` behind the name of what a plan writes more than once; else `""`."""
+    return f", step {change.action.step + 1} of {change.steps}" if change.steps > 1 else ""
+
+
 def is_shared(unit: str) -> bool:
     """The unit of a management cluster's shared objects."""
     return "/" not in unit

@@ -16,7 +16,7 @@ from planner.views.clean import clean, plural
 from planner.views.counts import destroys_cluster, is_second_half
 from planner.views.effects import Machines, machines
 from planner.views.grouping import Family, group
-from planner.views.names import Names, is_shared, object_name, pattern_name
+from planner.views.names import Names, is_shared, object_name, pattern_name, step_text
 from planner.views.values import change_text
 from planner.views.waits import waits_by_unit
 from providers.base import Effect
@@ -265,7 +265,11 @@ def is_loss(change: Change) -> bool:
 
 
 def entry_name(entry: Entry) -> str:
-    """The object's name; of a family with `*` for the cluster; of a rotation `old → new`."""
+    """Name and step; of a family with `*` for the cluster; of a rotation `old → new`."""
+    return _name(entry) + step_text(entry.change)
+
+
+def _name(entry: Entry) -> str:
     change = entry.change
     if entry.family is not None:
         namespace, name = pattern_name(change)

@@ -98,7 +98,7 @@ def _line(
     waited = {edge.before for edge in edges}
     for edge in edges:
         level = steps.setdefault(depths.get(edge.before, 0), {})
-        level.update(dict.fromkeys(_phrases(edge, gates)))
+        level.update(dict.fromkeys(_phrases(edge, changes, gates)))
     for node in dict.fromkeys(edge.after for edge in edges):
         if node not in waited:
             steps.setdefault(depths.get(node, 0), {})[_last(changes[node])] = None
@@ -112,11 +112,14 @@ def _few(texts: list[str], limit: int) -> list[str]:
     return [*texts[: limit - 1], f"{len(texts) - limit + 1} more"]
 
 
-def _phrases(edge: Edge, gates: dict[str, Gate]) -> list[str]:
+def _phrases(
+    edge: Edge, changes: dict[ActionId | str, Change], gates: dict[str, Gate]
+) -> list[str]:
     if isinstance(edge.before, str):
         gate = gates.get(edge.before)
         return _awaited(gate) if gate else [clean(edge.before)]
-    return [f"{noun(edge.before.resource)} {milestone_words(edge.until)}"]
+    what = noun(edge.before.resource) + _step(changes.get(edge.before))
+    return [f"{what} {milestone_words(edge.until)}"]
 
 
 def _awaited(gate: Gate) -> list[str]:
@@ -148,4 +151,8 @@ def _last(change: Change) -> str:
     if change.verb is Verb.PRUNE:
         return "old template pruned"
     word = "add-ons" if "/" in change.id.cluster else noun(change.id)
-    return f"{word} deleted" if change.deletes else word
+    return f"{word} deleted" if change.deletes else word + _step(change)
+
+
+def _step(change: Change | None) -> str:
+    return f" step {change.action.step + 1}" if change is not None and change.steps > 1 else ""

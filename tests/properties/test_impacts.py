@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.base import Fact, Impact
-from providers.blueprint import NotKnown, blueprint, new_impact, topology_impact
+from providers.blueprint import NotKnown, blueprint
 from providers.capi import MACHINE, MACHINE_DEPLOYMENT, MACHINE_POOL, MACHINE_SET, class_reference
 from providers.controlplane import KUBEADM
 from providers.holds import holds
 from providers.registry import impact
+from providers.topologyimpact import new_impact, topology_impact
 from state.resource import GroupKind
 
 KINDS = (

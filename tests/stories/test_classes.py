@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from planner.changes import Plan
 from planner.select import parse
 from planner.views.text import plan_text
 from providers.base import Effect
-from tests.support.lab import Lab, by_verb, capi, change_of
+from state.resource import path_text
+from tests.support.lab import FLEET, Lab, by_verb, capi, change_of
 from tests.support.manifests import NAMESPACE, machine_template
 
 _CORE, _INFRA = "cluster.x-k8s.io/v1beta2", "infrastructure.cluster.x-k8s.io/v1beta2"
@@ -83,9 +85,47 @@ def put(lab: Lab, *manifests: str, startup: str = "1s") -> None:
     lab.commit()
 
 
+_SPEC = """\
+          spec:
+            type: object
+            x-kubernetes-preserve-unknown-fields: true
+"""
+_KEYED_SPEC = """\
+          spec:
+            properties:
+              workers:
+                properties:
+                  machineDeployments:
+                    items:
+                      properties: {class: {type: string}}
+                      required: [class]
+                      type: object
+                      x-kubernetes-preserve-unknown-fields: true
+                    type: array
+                    x-kubernetes-list-map-keys: [class]
+                    x-kubernetes-list-type: map
+                type: object
+                x-kubernetes-preserve-unknown-fields: true
+            type: object
+            x-kubernetes-preserve-unknown-fields: true
+"""
+"""As in Cluster API v1.14.0, api/core/v1beta2/clusterclass_types.go."""
+
+
+def keyed(lab: Lab) -> None:
+    """The CRD of ClusterClass with the list of worker classes keyed by class."""
+    crds = (lab.root / "crds/crds.yaml").read_text().split("---\n")
+    found = [
+        crd.replace(_SPEC, _KEYED_SPEC) if "kind: ClusterClass\n" in crd else crd for crd in crds
+    ]
+    assert found != crds
+    lab.write("crds/crds.yaml", "---\n".join(found))
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
     made = Lab(tmp_path)
+    keyed(made)
     put(made, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"))
     made.converge()
     assert made.plan().changes == ()
@@ -245,3 +285,76 @@ def test_the_headline_of_a_class_names_its_clusters(lab: Lab) -> None:
     put(lab, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"), startup="2s")
     text = plan_text(lab.plan(), color=False, verbose=False)
     assert "replaces 2 machines in 2 clusters: team-a/c1, team-a/c2" in text
+    assert "2 of 2 clusters" in text
+
+
+def test_clusters_that_a_class_makes_over_count_for_the_guard(lab: Lab) -> None:
+    put(lab, cluster_class("old"), cluster("c1", "old"), cluster("c2", "old"), startup="2s")
+    limited = FLEET + "  guards: {maxClustersChanged: 1, maxMachinesReplaced: null}\n"
+    lab.write("clusterform.yaml", limited)
+    (refusal,) = lab.plan().refusals
+    assert refusal.code == "max-clusters-changed"
+    assert refusal.units == ("mgmt/team-a/c1", "mgmt/team-a/c2")
+
+
+def test_each_write_of_a_class_shows_what_it_changes(lab: Lab) -> None:
+    put(lab, cluster_class("new"), cluster("c1", "new"), cluster("c2", "new"))
+    shown = [
+        [(path_text(f.path), f.after is msgspec.UNSET, f.known, f.origin) for f in c.fields]
+        for c in lab.plan().changes
+        if c.id.kind == "ClusterClass"
+    ]
+    workers, git = ".spec.workers.machineDeployments", "clusters/fleet.yaml"
+    lines = (lab.root / git).read_text().splitlines()
+    added = lines.index("      - class: new") + 1
+    assert shown == [
+        [(f'{workers}[class="new"]', False, True, f"{git}:{added}")],
+        [(f'{workers}[class="old"]', True, True, f"{git}:{added - 1}")],
+    ]
+
+
+def test_a_class_drops_a_whole_list_after_its_clusters(lab: Lab) -> None:
+    variables = "  variables:\n    - {name: size, required: false, schema: {openAPIV3Schema: {}}}\n"
+    sized = cluster("c1", "old") + "    variables: [{name: size, value: big}]\n"
+    put(lab, cluster_class("old") + variables, sized, cluster("c2", "old"))
+    lab.converge()
+    put(lab, cluster_class("new"), cluster("c1", "new"), cluster("c2", "new"))
+    plan = lab.plan()
+    first, second = (c for c in plan.changes if c.id.kind == "ClusterClass")
+    assert b'"size"' in bytes(first.body)
+    assert b'"size"' not in bytes(second.body)
+    assert ".spec.variables" in {path_text(f.path) for f in second.fields}
+    lab.apply(plan)
+    assert refusals(lab) == []
+    assert lab.plan().changes == ()
+
+
+def upgraded(name: str) -> str:
+    return cluster(name, "old").replace("v1.34.3", "v1.35.2")
+
+
+def impacts(plan: Plan) -> dict[str, tuple[str, int]]:
+    """Owner → effect and machines replaced, of the change of Cluster c1."""
+    (change,) = (c for c in plan.changes if str(c.id) == "Cluster team-a/c1")
+    return {p.owner: (p.effect.value, p.replaced) for p in change.impact.parts}
+
+
+def test_a_class_that_changes_beside_a_version_may_replace_machines_twice(lab: Lab) -> None:
+    put(lab, cluster_class("old"), upgraded("c1"), cluster("c2", "old"), startup="2s")
+    plan = lab.plan()
+    assert impacts(plan) == {
+        "control plane": ("rolls", 1),
+        "MachineDeployment md-0": ("provider-defined", 2),
+    }
+    text = plan_text(plan, color=False, verbose=False)
+    assert "up to 2 replacements of 1 machine" in text
+    assert "at most 4 replaced" in " ".join(text.split())
+
+
+def test_a_version_alone_replaces_every_machine_once(lab: Lab) -> None:
+    put(lab, cluster_class("old"), upgraded("c1"), cluster("c2", "old"))
+    plan = lab.plan()
+    assert impacts(plan) == {
+        "control plane": ("rolls", 1),
+        "MachineDeployment md-0": ("rolls", 1),
+    }

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from planner import planfile
+from planner.cli.apply import exit_of
 from providers.base import Effect
 from providers.kube.sandbox.faults import Fault
-from state.errors import ClusterformError
+from state.errors import ClusterformError, Exit
 from state.resource import canonical, digest
 from tests.support.lab import Lab, by_verb, capi, change_of
 from tests.support.manifests import ALLOW_DESTROY, NAMESPACE, addon, cluster
@@ -208,6 +209,57 @@ def test_unpausing_a_cluster_may_replace_its_machines(tmp_path: Path) -> None:
     (change,) = lab.plan().changes
     assert change.impact is not None
     assert (change.impact.effect, change.impact.replaced) == (Effect.PROVIDER_DEFINED, 3)
+
+
+_PAUSED = 'annotations: {cluster.x-k8s.io/paused: ""}, '
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "workers"),
+    [
+        pytest.param(
+            "spec:\n  clusterNetwork", "spec:\n  paused: true\n  clusterNetwork", 2, id="cluster"
+        ),
+        pytest.param(
+            "spec:\n  clusterNetwork",
+            "spec:\n  paused: true\n  clusterNetwork",
+            3,
+            id="cluster and what else changes in it",
+        ),
+        pytest.param(
+            "kind: Cluster\nmetadata: {",
+            f"kind: Cluster\nmetadata: {{{_PAUSED}",
+            2,
+            id="by annotation",
+        ),
+        pytest.param(
+            "kind: MachineDeployment\nmetadata: {",
+            f"kind: MachineDeployment\nmetadata: {{{_PAUSED}",
+            3,
+            id="pool",
+        ),
+    ],
+)
+def test_a_run_does_not_wait_for_what_it_pauses(
+    tmp_path: Path, old: str, new: str, workers: int
+) -> None:
+    lab = start(tmp_path, cluster(workers=2))
+    text = cluster(workers=workers)
+    assert old in text
+    put(lab, text.replace(old, new))
+    finished = lab.apply(lab.plan())
+    assert (exit_of(finished), finished.unsettled) == (Exit.OK, ())
+    assert lab.plan().changes == ()
+
+
+def test_what_needs_a_paused_control_plane_is_skipped_and_says_why(tmp_path: Path) -> None:
+    lab = start(tmp_path, cluster(version="v1.34.3"))
+    plane = "kind: KubeadmControlPlane\nmetadata: {"
+    put(lab, cluster(version="v1.35.2").replace(plane, plane + _PAUSED))
+    finished = lab.apply(lab.plan())
+    (skipped,) = [r for r in finished.results if r.outcome == "skipped"]
+    assert "MachineDeployment" in str(skipped.action)
+    assert "the annotation cluster.x-k8s.io/paused is set" in skipped.message
 
 
 def test_a_cluster_that_does_not_say_which_it_is_gets_no_writes(tmp_path: Path) -> None:

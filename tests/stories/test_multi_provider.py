@@ -114,6 +114,38 @@ def test_a_change_of_a_data_template_goes_up_the_chain(tmp_path: Path) -> None:
     assert lab.plan().changes == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "shared", "plane"),
+    [
+        ("aks", (), "AzureASOManagedControlPlane"),
+        ("dev", (), "KubeadmControlPlane"),
+        ("eks", ("aws",), "AWSManagedControlPlane"),
+        ("gke", ("gcp",), "GCPManagedControlPlane"),
+    ],
+)
+def test_workers_follow_any_control_plane(
+    tmp_path: Path, name: str, shared: tuple[str, ...], plane: str
+) -> None:
+    lab = lab_of(tmp_path, name, *shared)
+    lab.converge()
+    file = f"clusters/{name}.yaml"
+    lab.edit(file, ("version: v1.35.2", "version: v1.36.1"))
+    both = lab.plan()
+    assert [
+        e.before.resource.kind
+        for e in both.graph.edges
+        if e.reason == "control plane before workers" and not isinstance(e.before, str)
+    ] == [plane]
+    lab.edit(file, ("      version: v1.36.1", "      version: v1.35.2"))
+    lab.apply(lab.plan(), wait=False)
+    lab.edit(file, ("      version: v1.35.2", "      version: v1.36.1"))
+    (gate,) = (
+        e.before for e in lab.plan().graph.edges if e.reason == "control plane before workers"
+    )
+    awaited = {g.name: [i.kind for i, _ in g.awaits] for g in lab.plan().graph.gates}
+    assert awaited[str(gate)] == [plane]
+
+
 def test_deadlines_are_those_of_the_provider(tmp_path: Path) -> None:
     lab = lab_of(tmp_path, "metal3", "dev")
     limits = {

@@ -119,10 +119,7 @@ def test_a_pool_that_is_removed_destroys_what_its_status_counts(eks: Lab) -> Non
 
 
 def test_a_cluster_that_goes_takes_the_machines_of_its_pools_along(eks: Lab) -> None:
-    """Its webhook labels a MachinePool with its cluster; the built-in cluster does not."""
-    labels = {"cluster.x-k8s.io/cluster-name": "eks"}
-    path = capi("machinepools", "multi", "eks-pool")
-    eks.patch(path, {"metadata": {"labels": labels}}, manager="capi")
+    """Found by the label of their cluster, which Cluster API's webhook sets."""
     plan = eks.plan(mode="destroy", targets=(parse("cluster=multi/eks"),))
     change = change_of(plan, "Cluster", "eks")
     assert (change.impact.effect, change.impact.destroyed) == ("destroys", 2)

@@ -78,6 +78,29 @@ def test_after_a_rebuild_the_plan_is_the_same_to_the_byte(tmp_path: Path, edit: 
     assert encode_plan(after) == encode_plan(before)
 
 
+def test_a_rebuild_hashes_no_list_with_a_secret_in_it(tmp_path: Path) -> None:
+    """An atomic list is one leaf: with the value in it, its hash could be used to guess it."""
+    worker = "      joinConfiguration:\n"
+    files = "      files: [{path: /etc/token, content: hunter2}]\n"
+    text = cluster("c1")
+    assert text.count(worker) == 1
+    lab = start(tmp_path, text.replace(worker, files + worker))
+
+    def listed() -> dict[str, str]:
+        (found,) = (
+            r.leaves
+            for i, r in lab.workspace().records()[1].items()
+            if i.kind == "KubeadmConfigTemplate"
+        )
+        return found
+
+    before = listed()
+    assert any(key.endswith("f:files") for key in before)
+    lose_records(lab)
+    repair.rebuild(lab.workspace())
+    assert listed() == before
+
+
 def test_a_deletion_after_a_rebuild_is_carried_out(tmp_path: Path) -> None:
     lab = start(tmp_path, cluster("c1"), cluster("c2", annotations=ALLOW_DESTROY))
     put(lab, cluster("c1"))

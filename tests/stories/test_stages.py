@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from planner.changes import AfterAction, Plan
+from planner.views.graphs import graph_text
+from planner.views.jsonview import plan_json
+from planner.views.markdown import plan_markdown
+from planner.views.text import plan_text
 from tests.support.lab import Lab, by_verb, capi
 from tests.support.manifests import NAMESPACE, cluster
 
-_PLANE = "kind: KubeadmControlPlane\nmetadata: {"
+_KIND = "KubeadmControlPlane"
+_PLANE = f"kind: {_KIND}\nmetadata: {{"
 
 
 def lab_at(tmp_path: Path, version: str, **more: int) -> Lab:
@@ -123,3 +129,25 @@ def test_a_template_stays_while_a_pool_that_rolls_on_delete_has_machines_from_it
     finished = lab.apply(plan)
     assert [r for r in finished.results if r.outcome != "done"] == []
     assert lab.plan().changes == ()
+
+
+def test_each_write_of_an_upgrade_in_two_steps_says_which_one_it_is(tmp_path: Path) -> None:
+    lab = lab_at(tmp_path, "v1.34.2")
+    put(lab, cluster(version="v1.36.1"))
+    plan = lab.plan()
+    assert [(c.action.step, c.steps) for c in plan.changes if c.id.kind == _KIND] == [
+        (0, 2),
+        (1, 2),
+    ]
+    shown = [
+        plan_text(plan, verbose=False, color=False),
+        plan_markdown(plan),
+        graph_text(plan, "text"),
+    ]
+    for text in shown:
+        assert f"{_KIND} c1, step 1 of 2" in text
+        assert f"{_KIND} c1, step 2 of 2" in text
+    order = "order: control plane step 1 rolled out → control plane step 2"
+    assert order in shown[0]
+    steps = [(c["step"], c["steps"]) for c in json.loads(plan_json(plan))["changes"]]
+    assert {(0, 2), (1, 2)} <= set(steps)

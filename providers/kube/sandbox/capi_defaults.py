@@ -1,7 +1,8 @@
 """Cluster API's defaulting webhooks, as far as converged objects show them.
 
-Sources: cluster-api v1.14 `webhooks/machinedeployment.go`, `controlplane/kubeadm/webhooks/
-kubeadmcontrolplane.go`; recorded objects in the fixture `capi-plain-converged.yaml`.
+Sources: cluster-api v1.14 `webhooks/machinedeployment.go`, `webhooks/machinepool.go`,
+`controlplane/kubeadm/webhooks/kubeadmcontrolplane.go`; recorded objects in the fixture
+`capi-plain-converged.yaml`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ def _complete(
         return ()
     if (group, obj["kind"]) == (CORE, "MachineDeployment"):
         _machine_deployment(obj, old)
+    elif (group, obj["kind"]) == (CORE, "MachinePool"):
+        _machine_pool(obj)
     elif (group, obj["kind"]) == (CONTROL_PLANE, "KubeadmControlPlane"):
         _control_plane(obj)
     return ()
@@ -55,6 +58,13 @@ def _machine_deployment(obj: JsonObject, old: JsonObject | None) -> None:
     matched[CLUSTER_NAME] = name
     carried[CLUSTER_NAME] = name
     _prefix_version((spec["template"].get("spec")) or {})
+
+
+def _machine_pool(obj: JsonObject) -> None:
+    """Its label and version; replicas and deletion timeout are left to the controllers here."""
+    spec = obj["spec"]
+    _labels(obj["metadata"], "labels")[CLUSTER_NAME] = spec.get("clusterName", "")
+    _prefix_version((spec.get("template") or {}).get("spec") or {})
 
 
 def _labels(holder: JsonObject, name: str) -> JsonObject:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from providers.base import Effect, Fact, Impact
-from providers.blueprint import Blueprint, NotKnown, blueprint, topology_impact
+from providers.blueprint import Blueprint, NotKnown, blueprint
+from providers.topologyimpact import topology_impact
 
 INFRA, BOOT = "infrastructure.cluster.x-k8s.io", "bootstrap.cluster.x-k8s.io"
 PLANE = "controlplane.cluster.x-k8s.io"
@@ -248,3 +249,31 @@ def test_what_cannot_be_rendered_says_why() -> None:
     del broken["XTemplate/w"]
     with pytest.raises(NotKnown, match="XTemplate n/w of its class does not exist"):
         rendered(broken)
+
+
+def both(w: World) -> None:
+    put("cluster|spec|topology|version", "v1.35.1")(w)
+    put("cluster|spec|topology|variables", SIZE)(w)
+    put("XTemplate/w|spec|template|spec|image", "x")(w)
+
+
+def test_a_version_and_templates_in_one_write_are_one_rollout() -> None:
+    found = impact_of(both)
+    assert {p.owner: p.replaced for p in found.parts} == {
+        "control plane": 3,
+        "MachineDeployment md-0": 2,
+        "MachineDeployment md-1": 1,
+    }
+    assert "twice" not in found.note + "".join(p.note for p in found.parts)
+
+
+def test_what_is_held_at_its_version_keeps_its_templates() -> None:
+    def held(w: World) -> None:
+        both(w)
+        defer = {"annotations": {"topology.cluster.x-k8s.io/defer-upgrade": ""}}
+        put(f"{MD0}|metadata", defer)(w)
+
+    parts = {p.owner: p for p in impact_of(held).parts}
+    assert parts["MachineDeployment md-0"].replaced == 0
+    assert "stays on v1.35.0" in parts["MachineDeployment md-0"].note
+    assert parts["MachineDeployment md-1"].replaced == 1

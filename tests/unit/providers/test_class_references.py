@@ -1,4 +1,4 @@
-"""A ClusterClass names its templates in nine places, in each of its two versions."""
+"""Where a ClusterClass names its templates, and who names templates to remediate machines with."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from providers.base import references
-from providers.capi import CLUSTER_CLASS
+from providers.capi import CLUSTER, CLUSTER_CLASS
+from providers.readiness import HEALTH_CHECK
 from providers.registry import rules
-from state.resource import ResourceId
+from state.resource import GroupKind, ResourceId
 
 PLACES = {
     "v1beta1": (
@@ -43,6 +44,14 @@ cluster.x-k8s.io_clusterclasses.yaml, Cluster API v1.14.0, below `spec`."""
     ("version", "place"), [(v, place) for v, places in PLACES.items() for place in places]
 )
 def test_every_template_of_a_class_is_a_reference(version: str, place: str) -> None:
+    assert referred(CLUSTER_CLASS, version, place) == X_TEMPLATE
+
+
+X_TEMPLATE = ResourceId("mgmt", "infrastructure.cluster.x-k8s.io", "XTemplate", "team-a", "x")
+
+
+def referred(key: GroupKind, version: str, place: str) -> ResourceId:
+    """What an object refers to that has nothing but a reference at `place` of its spec."""
     reference = {
         "apiVersion": f"infrastructure.cluster.x-k8s.io/{version}",
         "kind": "XTemplate",
@@ -51,9 +60,33 @@ def test_every_template_of_a_class_is_a_reference(version: str, place: str) -> N
     body: Any = reference
     for part in reversed(place.split(".")):
         body = {part.removesuffix("[*]"): [body] if part.endswith("[*]") else body}
-    key = CLUSTER_CLASS
     id_ = ResourceId("mgmt", key.group, key.kind, "team-a", "small")
     (found,) = references({"spec": body}, id_, rules(key.group, key.kind))
-    assert found.target == ResourceId(
-        "mgmt", "infrastructure.cluster.x-k8s.io", "XTemplate", "team-a", "x"
-    )
+    return found.target
+
+
+REMEDIATIONS = (
+    (CLUSTER, "v1beta1", "topology.controlPlane.machineHealthCheck.remediationTemplate"),
+    (
+        CLUSTER,
+        "v1beta1",
+        "topology.workers.machineDeployments[*].machineHealthCheck.remediationTemplate",
+    ),
+    (CLUSTER, "v1beta2", "topology.controlPlane.healthCheck.remediation.templateRef"),
+    (
+        CLUSTER,
+        "v1beta2",
+        "topology.workers.machineDeployments[*].healthCheck.remediation.templateRef",
+    ),
+    (HEALTH_CHECK, "v1beta1", "remediationTemplate"),
+    (HEALTH_CHECK, "v1beta2", "remediation.templateRef"),
+)
+"""Every reference to a remediation template in Cluster API v1.14.0, api/core/*/cluster_types.go and
+machinehealthcheck_types.go."""
+
+
+@pytest.mark.parametrize(("kind", "version", "place"), REMEDIATIONS)
+def test_a_template_to_remediate_with_is_a_reference(
+    kind: GroupKind, version: str, place: str
+) -> None:
+    assert referred(kind, version, place) == X_TEMPLATE

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from providers.base import Effect, Fact
-from providers.blueprint import Blueprint, Owner, summed, topology_impact
+from providers.blueprint import Blueprint, Owner
 from providers.capi import MACHINE_POOL, MACHINE_SET
 from providers.controlplane import says_outdated
 from providers.pools import at_most, live_machines, uncounted_machines
 from providers.registry import impact, rules
+from providers.topologyimpact import summed, topology_impact
 
 POOL_TOPOLOGY = "topology.cluster.x-k8s.io/pool-name"
 
