@@ -21,9 +21,10 @@ from planner.changes import (
     Verb,
 )
 from planner.deadlines import Deadlines, within
-from planner.expansions import Order, release_key
+from planner.expansions import Order
 from planner.graph import Node, check_acyclic, node_key
 from planner.planned import Planned
+from planner.releaseorder import order_releases
 from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import ABSENT, APPLIED, Milestone, references, value
 from providers.capi import (
@@ -107,7 +108,7 @@ class _Builder:
         self._prunes()
         self._provider_gates()
         self._reachable_clusters()
-        self._orders()
+        order_releases(self.world.orders, self.writes, self._gate, self.edge)
         self._convergence()
 
     def graph(self) -> Graph:
@@ -316,27 +317,6 @@ class _Builder:
                     self.edge(made.action, name, "the cluster must exist")
             for change in changes:
                 self.edge(name, change.action, "its cluster must answer")
-
-    def _orders(self) -> None:
-        """Releases behind releases: one gate each, not edges between all of their objects."""
-        if not self.world.orders:
-            return
-        members: dict[str, list[Change]] = {}
-        for id_, changes in self.writes.items():
-            if changes[-1].release is not None:
-                members.setdefault(release_key(id_.cluster, changes[-1].release), []).extend(
-                    changes
-                )
-        for order in self.world.orders:
-            earlier, later = members.get(order.before, ()), members.get(order.after, ())
-            if not (earlier and later):
-                continue
-            gate = self._gate(f"{order.before} ready", (), earlier[0].unit)
-            for change in earlier:
-                until = rules(change.id.group, change.id.kind).ready or APPLIED
-                self.edge(change.action, gate, order.reason, until)
-            for change in later:
-                self.edge(gate, change.action, order.reason)
 
     # ------------------------------------------------------------------ providers
 

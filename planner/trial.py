@@ -74,9 +74,7 @@ class Trial:
         done = app.apply(workspace, made, None, ApplyOptions(), lambda _: None, lambda _: None)
         if done.count("failed"):
             failed = next(r for r in done.results if r.outcome == "failed")
-            raise ClusterformError(
-                "trial", f"the release cannot be tried: {failed.message}"
-            )
+            raise ClusterformError("trial", f"the release cannot be tried: {failed.message}")
 
     def _workspace(self, loaded: Loaded) -> Workspace:
         ids = Ids(

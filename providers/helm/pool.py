@@ -7,10 +7,12 @@ ended at once and replaced.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
@@ -67,20 +69,19 @@ class Renderer:
                 "charts are rendered by Helm's engine, which is not installed",
                 hint="pip install 'clusterform[charts]'",
             )
-        self._folder = tempfile.TemporaryDirectory(prefix="clusterform-helm-")
+        self._folder = Path(tempfile.mkdtemp(prefix="clusterform-helm-"))
         self._charts: dict[str, str] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
         self._workers: list[_Worker] = []
         self._pool = ThreadPoolExecutor(WORKERS)
+        self._end = weakref.finalize(self, _ended, self._folder, self._workers)
         self.title = f"helm-python-sdk {metadata.version('helm-python-sdk')}"
 
     def close(self) -> None:
-        """End the workers and remove the charts."""
+        """End the workers and remove the charts; without it that happens with the object."""
         self._pool.shutdown()
-        for worker in self._workers:
-            worker.end()
-        self._folder.cleanup()
+        self._end()
 
     def render(self, requests: Iterable[Request]) -> Iterator[Result]:
         """All renders, in the order of the requests."""
@@ -102,7 +103,7 @@ class Renderer:
     def _worker(self) -> _Worker:
         found: _Worker | None = getattr(self._local, "worker", None)
         if found is None:
-            found = self._local.worker = _Worker(Path(self._folder.name))
+            found = self._local.worker = _Worker(self._folder)
             with self._lock:
                 self._workers.append(found)
         return found
@@ -111,7 +112,7 @@ class Renderer:
         """The folder of a chart, written once."""
         with self._lock:
             if chart.digest not in self._charts:
-                base = Path(self._folder.name) / chart.digest[:16] / chart.name
+                base = self._folder / chart.digest[:16] / chart.name
                 for path, content in chart.files.items():
                     target = base / path
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -179,6 +180,12 @@ class _Worker:
                 },
             )
         return self._process
+
+
+def _ended(folder: Path, workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.end()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _finding(request: Request, problem: str) -> Finding:
