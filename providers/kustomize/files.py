@@ -123,9 +123,10 @@ def reach(tree: Tree, top: Kustomization) -> Reached:
     """Everything below `top`, checked. Raises Stop for what is refused, missing or too much."""
     reached = Reached({top.folder: top}, {top.file})
     waiting: list[tuple[Kustomization, tuple[str, ...]]] = [(top, (top.folder,))]
-    size = 0
+    size = visits = 0
     while waiting:
         found, trail = waiting.pop()
+        visits += 1
         _check(found)
         for path in _named(tree, found):
             if path in tree.folders and path not in tree.files:
@@ -144,8 +145,7 @@ def reach(tree: Tree, top: Kustomization) -> Reached:
                 reached.files.add(path)
                 size += len(tree.files[path])
         if (
-            len(reached.kustomizations) > MAX_KUSTOMIZATIONS
-            or len(waiting) > MAX_FILES
+            visits + len(waiting) > MAX_KUSTOMIZATIONS
             or len(reached.files) > MAX_FILES
             or size > MAX_BYTES
         ):

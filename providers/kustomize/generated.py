@@ -14,6 +14,16 @@ from providers.kustomize.options import FluxBuild
 from state.resource import JsonObject
 
 ORIGINS = "originAnnotations"
+_TYPE = ("apiVersion", "kind", "metadata")
+_FIELDS = frozenset(
+    ("apiVersion", "kind", "metadata", "bases", "buildMetadata", "commonAnnotations",
+     "commonLabels", "components", "configMapGenerator", "configurations", "crds",
+     "generatorOptions", "generators", "helmChartInflationGenerator", "helmCharts", "helmGlobals",
+     "imageTags", "images", "labels", "namePrefix", "nameSuffix", "namespace", "openapi", "patches",
+     "patchesJson6902", "patchesStrategicMerge", "replacements", "replicas", "resources",
+     "secretGenerator", "sortOptions", "transformers", "validators", "vars")
+)  # fmt: skip
+"""kustomize v5.8.1, api/types/kustomization.go."""
 
 
 def written(tree: Tree, folder: str) -> Kustomization:
@@ -22,6 +32,9 @@ def written(tree: Tree, folder: str) -> Kustomization:
     found = tree.kustomization(folder)
     if found is None:
         raise stop("kustomize-missing", "the folder has no kustomization file", folder or ".")
+    if not any(value for field, value in found.body.items() if field not in _TYPE):
+        # kustomize's own error, which asking for origins would hide
+        raise stop("kustomize-failed", "the kustomization file is empty", found.file)
     return found
 
 
@@ -33,7 +46,9 @@ def by_flux(tree: Tree, folder: str, flux: FluxBuild) -> Kustomization:
         body = _generated(tree, folder)
         file = f"{folder}/{NAMES[0]}" if folder else NAMES[0]
     else:
-        body, file = dict(found.body), found.file
+        # Flux reads the file into a struct and writes it anew: other fields vanish without a word.
+        body = {field: value for field, value in found.body.items() if field in _FIELDS}
+        file = found.file
         if not body.get("resources"):
             # Flux's way around kustomize's "kustomization.yaml is empty": the origin annotations
             # then stay in the objects.
