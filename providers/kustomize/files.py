@@ -88,12 +88,16 @@ class Tree:
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = files
-        self.folders = {""}
+        self.folders: dict[str, list[str]] = {"": []}
+        """Folder → names of what is directly in it."""
         for path in files:
-            at = path.rfind("/")
-            while at > 0 and path[:at] not in self.folders:
-                self.folders.add(path[:at])
-                at = path.rfind("/", 0, at)
+            folder, _, name = path.rpartition("/")
+            while True:
+                names = self.folders.setdefault(folder, [])
+                names.append(name)
+                if len(names) > 1 or not folder:
+                    break  # it is known to the folder above
+                folder, _, name = folder.rpartition("/")
 
     def kustomization(self, folder: str) -> Kustomization | None:
         """That of a folder; None where it has none. Raises Stop."""

@@ -239,3 +239,8 @@ def test_one_bad_build_does_not_stop_the_others() -> None:
     files = {"a/kustomization.yaml": b"resources: [/etc/passwd]\n", "b/a.yaml": CONFIG}
     bad, good = build_many(files, [Request(path="a"), Request(path="b", flux=FluxBuild())])
     assert (bad.failed, good.failed) == (True, False)
+
+
+def test_a_path_of_a_thousand_folders_is_no_danger() -> None:
+    files = {"/".join(["d"] * 2000) + "/a.yaml": CONFIG}
+    assert build(files, "", flux=FluxBuild()).findings == ()
