@@ -9,6 +9,7 @@ that is go.yaml.in/yaml/v2 v2.4.4: encode.go, emitterc.go, sorter.go. Held to th
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from functools import cmp_to_key
 from typing import Any
 
@@ -122,7 +123,8 @@ class _Emitter:
         style = _style(value, key)
         if style == "|":
             self.literal(value, indent)
-        elif style == '"':
+            return
+        if style == '"':
             self.double(value, indent, fold=not key)
         else:
             self.indicator(style, space=True)
@@ -163,9 +165,11 @@ class _Emitter:
     def double(self, value: str, indent: int, *, fold: bool) -> None:
         self.indicator('"', space=True)
         spaces = False
-        last = len(value.encode()) - 1
+        # go-yaml looks for a byte order mark at the start only, and then escapes everything.
+        marked = value.startswith("\ufeff")
+        last = len(value) - 1
         for at, char in enumerate(value):
-            if char in '"\\' or char in _BREAKS or _UNPRINTABLE.match(char) or char == "\ufeff":
+            if marked or char in '"\\' or char in _BREAKS or _UNPRINTABLE.match(char):
                 self.put(_escaped(char))
                 spaces = False
             elif char == " ":
@@ -190,6 +194,7 @@ class _Emitter:
             hint += "+"
         self.indicator(f"|{hint}", space=True)
         self.line_break()
+        self.whitespace = self.indention = True
         pad = " " * indent
         for line in value.removesuffix("\n").split("\n"):
             self.out.append(f"{pad}{line}\n" if line else "\n")
@@ -197,6 +202,7 @@ class _Emitter:
             # The last line is open; whatever follows ends it.
             self.out[-1] = self.out[-1].removesuffix("\n")
             self.column = 1
+            self.indention = False
 
 
 def _sorted_keys(value: JsonObject) -> list[str]:
@@ -251,7 +257,18 @@ def _order(left: str, right: str) -> int:
 
 
 def _scalar(value: Any) -> str:
-    return canonical(value).decode()
+    return _float(value) if isinstance(value, float) else canonical(value).decode()
+
+
+def _float(value: float) -> str:
+    """Go's `FormatFloat(value, 'g', -1, 64)`: an exponent from a million on."""
+    sign, digits, power = Decimal(repr(value)).normalize().as_tuple()
+    exponent = len(digits) + int(power) - 1
+    if -4 <= exponent < 6:
+        return f"{Decimal(repr(value)).normalize():f}"
+    first, rest = digits[0], "".join(map(str, digits[1:]))
+    mantissa = f"{first}.{rest}" if rest else f"{first}"
+    return f"{'-' if sign else ''}{mantissa}e{exponent:+03d}"
 
 
 def _is_text(value: str) -> bool:

@@ -16,6 +16,8 @@ from providers.kustomize import tool
 from providers.kustomize.files import Kustomization, Reached, Stop, Tree, joined, reach, stop
 from providers.kustomize.generated import ORIGINS, by_flux, written
 from providers.kustomize.options import Built, BuiltObject, FluxBuild, Request
+from providers.kustomize.plain import TOOL as BUILT_IN
+from providers.kustomize.plain import plain
 from providers.yamlfinding import MIB
 from state.errors import ClusterformError
 from state.resource import JsonObject, canonical
@@ -25,51 +27,63 @@ ORIGIN = "config.kubernetes.io/origin"
 _OUTPUT = yamldoc.Limits(file_bytes=tool.OUTPUT, documents=20_000, nodes=4_000_000, scalar=4 * MIB)
 
 
-def build(files: Mapping[str, bytes], path: str, *, flux: FluxBuild | None = None) -> Built:
+def build(
+    files: Mapping[str, bytes],
+    path: str,
+    *,
+    flux: FluxBuild | None = None,
+    builtin: bool = True,
+) -> Built:
     """The objects of one folder.
 
     `files` are all regular files of the source by path from its root, `path` the folder (`""` for
-    the root). Without `flux` the folder must have a kustomization file.
+    the root). Without `flux` the folder must have a kustomization file. Without `builtin` the
+    binary builds what could be done here, too.
     """
-    return _build(Tree(files), Request(path=path, flux=flux))
+    return _build(Tree(files), Request(path=path, flux=flux), builtin=builtin)
 
 
 def build_many(files: Mapping[str, bytes], requests: Sequence[Request]) -> list[Built]:
     """Several builds of one source, at most two binaries at a time, in the order of `requests`."""
     tree = Tree(files)
     with ThreadPoolExecutor(PROCESSES) as pool:
-        return list(pool.map(lambda request: _build(tree, request), requests))
+        return list(pool.map(lambda one: _build(tree, one, builtin=True), requests))
 
 
-def _build(tree: Tree, request: Request) -> Built:
+def _build(tree: Tree, request: Request, *, builtin: bool) -> Built:
     folder = request.path.strip("/").removeprefix("./")
     try:
         top = written(tree, folder) if request.flux is None else by_flux(tree, folder, request.flux)
         reached = reach(tree, top)
-        found = tool.find_tool()
-        objects = _run(tree, top, reached, found, flux=request.flux is not None)
+        unrestricted = request.flux is not None
+        objects = plain(tree, top, reached, unrestricted=unrestricted) if builtin else None
+        title = BUILT_IN
+        if objects is None:
+            found = tool.find_tool()
+            title = found.title
+            objects = _run(tree, top, reached, found, unrestricted=unrestricted)
     except Stop as stopped:
         return Built(findings=(stopped.finding,))
     except ClusterformError as error:
         finding = stop(error.code, error.brief, folder or ".", hint=error.hint).finding
         return Built(findings=(finding,))
     existing = (path for path in reached.files if path in tree.files)
-    return Built(objects=objects, tool=found.title, files=tuple(sorted(existing)))
+    ordered = tuple(sorted(objects, key=lambda one: one.identity))
+    return Built(objects=ordered, tool=title, files=tuple(sorted(existing)))
 
 
 def _run(
-    tree: Tree, top: Kustomization, reached: Reached, found: tool.Tool, *, flux: bool
+    tree: Tree, top: Kustomization, reached: Reached, found: tool.Tool, *, unrestricted: bool
 ) -> tuple[BuiltObject, ...]:
-    traced = _traceable(tree, top, reached)
     metadata = top.body.get("buildMetadata") or []
     keep = ORIGINS in metadata
-    body = dict(top.body)
-    if traced and not keep:
-        body["buildMetadata"] = [*metadata, ORIGINS]
+    # While kustomize builds, every object has annotations of its own in any case: asking for
+    # origins changes nothing that a patch could see (tried with v5.8.1).
+    body = {**top.body, "buildMetadata": metadata if keep else [*metadata, ORIGINS]}
     needed = {path: tree.files[path] for path in sorted(reached.files) if path in tree.files}
     needed[top.file] = canonical(body)
     try:
-        output = tool.run(found, needed, top.folder, unrestricted=flux)
+        output = tool.run(found, needed, top.folder, unrestricted=unrestricted)
     except tool.Failed as failed:
         raise stop("kustomize-failed", "kustomize cannot build it", top.file, detail=str(failed),
                    ) from None  # fmt: skip
@@ -78,13 +92,6 @@ def _run(
         if finding.severity == "error":
             raise stop("kustomize-output", f"its result: {finding.summary}", top.file)
     return tuple(_object(one.body, top, keep=keep) for one in documents)
-
-
-def _traceable(tree: Tree, top: Kustomization, reached: Reached) -> bool:
-    """Origins may be asked for: they stand in the objects' annotations while they are built, so
-    a patch that adds to annotations which are not there would succeed where it must fail."""
-    texts = [tree.files[path] for path in reached.files if path in tree.files]
-    return not any(b"metadata/annotations" in text for text in (*texts, canonical(top.body)))
 
 
 def _object(body: JsonObject, top: Kustomization, *, keep: bool) -> BuiltObject:

@@ -88,12 +88,16 @@ class Tree:
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = files
-        self.folders = {""}
+        self.folders: dict[str, list[str]] = {"": []}
+        """Folder → names of what is directly in it."""
         for path in files:
-            at = path.rfind("/")
-            while at > 0 and path[:at] not in self.folders:
-                self.folders.add(path[:at])
-                at = path.rfind("/", 0, at)
+            folder, _, name = path.rpartition("/")
+            while True:
+                names = self.folders.setdefault(folder, [])
+                names.append(name)
+                if len(names) > 1 or not folder:
+                    break  # it is known to the folder above
+                folder, _, name = folder.rpartition("/")
 
     def kustomization(self, folder: str) -> Kustomization | None:
         """That of a folder; None where it has none. Raises Stop."""
@@ -123,9 +127,10 @@ def reach(tree: Tree, top: Kustomization) -> Reached:
     """Everything below `top`, checked. Raises Stop for what is refused, missing or too much."""
     reached = Reached({top.folder: top}, {top.file})
     waiting: list[tuple[Kustomization, tuple[str, ...]]] = [(top, (top.folder,))]
-    size = 0
+    size = visits = 0
     while waiting:
         found, trail = waiting.pop()
+        visits += 1
         _check(found)
         for path in _named(tree, found):
             if path in tree.folders and path not in tree.files:
@@ -144,8 +149,7 @@ def reach(tree: Tree, top: Kustomization) -> Reached:
                 reached.files.add(path)
                 size += len(tree.files[path])
         if (
-            len(reached.kustomizations) > MAX_KUSTOMIZATIONS
-            or len(waiting) > MAX_FILES
+            visits + len(waiting) > MAX_KUSTOMIZATIONS
             or len(reached.files) > MAX_FILES
             or size > MAX_BYTES
         ):

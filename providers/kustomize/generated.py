@@ -5,6 +5,7 @@ Source: fluxcd/pkg/kustomize v1.35.6, kustomize_generator.go (GenerateManifest, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -14,6 +15,16 @@ from providers.kustomize.options import FluxBuild
 from state.resource import JsonObject
 
 ORIGINS = "originAnnotations"
+_TYPE = ("apiVersion", "kind", "metadata")
+_FIELDS = frozenset(
+    ("apiVersion", "kind", "metadata", "bases", "buildMetadata", "commonAnnotations",
+     "commonLabels", "components", "configMapGenerator", "configurations", "crds",
+     "generatorOptions", "generators", "helmChartInflationGenerator", "helmCharts", "helmGlobals",
+     "imageTags", "images", "labels", "namePrefix", "nameSuffix", "namespace", "openapi", "patches",
+     "patchesJson6902", "patchesStrategicMerge", "replacements", "replicas", "resources",
+     "secretGenerator", "sortOptions", "transformers", "validators", "vars")
+)  # fmt: skip
+"""kustomize v5.8.1, api/types/kustomization.go."""
 
 
 def written(tree: Tree, folder: str) -> Kustomization:
@@ -22,6 +33,9 @@ def written(tree: Tree, folder: str) -> Kustomization:
     found = tree.kustomization(folder)
     if found is None:
         raise stop("kustomize-missing", "the folder has no kustomization file", folder or ".")
+    if not any(value for field, value in found.body.items() if field not in _TYPE):
+        # kustomize's own error, which asking for origins would hide
+        raise stop("kustomize-failed", "the kustomization file is empty", found.file)
     return found
 
 
@@ -33,7 +47,9 @@ def by_flux(tree: Tree, folder: str, flux: FluxBuild) -> Kustomization:
         body = _generated(tree, folder)
         file = f"{folder}/{NAMES[0]}" if folder else NAMES[0]
     else:
-        body, file = dict(found.body), found.file
+        # Flux reads the file into a struct and writes it anew: other fields vanish without a word.
+        body = {field: value for field, value in found.body.items() if field in _FIELDS}
+        file = found.file
         if not body.get("resources"):
             # Flux's way around kustomize's "kustomization.yaml is empty": the origin annotations
             # then stay in the objects.
@@ -51,30 +67,33 @@ def _must_exist(tree: Tree, folder: str) -> None:
 
 
 def _generated(tree: Tree, folder: str) -> JsonObject:
-    prefix = f"{folder}/" if folder else ""
-    nested = sorted(
-        {path.rpartition("/")[0] for path in tree.files if path.rpartition("/")[2] in NAMES}
-    )
-    below = [one for one in nested if one.startswith(prefix) and one != folder]
-    outermost = [one for one in below if not any(one.startswith(f"{other}/") for other in below)]
-    files = [
-        path
-        for path in tree.files
-        if path.startswith(prefix)
-        and path.endswith((".yaml", ".yml"))
-        and not any(path.startswith(f"{one}/") for one in outermost)
-    ]
-    # Go walks names in order at each level, so `a.yaml` comes before `a/b.yaml`.
-    found = sorted([*files, *outermost], key=lambda path: path.split("/"))
+    found = list(_manifests(tree, folder))
     body: JsonObject = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
     }
     if found:
-        body["resources"] = [f"./{path[len(prefix) :]}" for path in found]
+        body["resources"] = [f"./{path}" for path in found]
     else:
         body["namespace"] = "_placeholder"
     return body
+
+
+def _manifests(tree: Tree, folder: str) -> Iterator[str]:
+    """YAML files, and folders with a kustomization of their own, in the order that Go walks in."""
+    prefix = f"{folder}/" if folder else ""
+    waiting = sorted(tree.folders[folder], reverse=True)
+    while waiting:
+        relative = waiting.pop()
+        path = prefix + relative
+        if path not in tree.folders:
+            if relative.endswith((".yaml", ".yml")):
+                yield relative
+        elif any(f"{path}/{one}" in tree.files for one in NAMES):
+            yield relative
+        else:
+            inner = sorted(tree.folders[path], reverse=True)
+            waiting += [f"{relative}/{name}" for name in inner]
 
 
 def _complete(body: JsonObject, flux: FluxBuild, tree: Tree, at: Kustomization) -> None:

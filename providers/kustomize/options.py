@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from providers.yamlfinding import Finding
-from state.resource import JsonObject
+from state.resource import JsonObject, split_api_version
 
 
 class FluxBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,12 +44,35 @@ class BuiltObject(msgspec.Struct, frozen=True, gc=False):
     """The file it comes from, relative to the root of the tree; a generated one's is that of its
     kustomization file. `""` where it is not known."""
 
+    def decoded(self) -> JsonObject:
+        """A fresh dict of the body; safe to change."""
+        found: JsonObject = msgspec.json.decode(self.body)
+        return found
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """Group, kind, namespace and name; `""` for what is not said, or is no text."""
+        found = _HEAD.decode(self.body)
+        metadata = found.metadata if isinstance(found.metadata, dict) else {}
+        said = (found.apiVersion, found.kind, metadata.get("namespace"), metadata.get("name"))
+        version, kind, namespace, name = (one if isinstance(one, str) else "" for one in said)
+        return split_api_version(version)[0], kind, namespace, name
+
+
+class _Head(msgspec.Struct, frozen=True):
+    apiVersion: Any = ""  # noqa: N815 - Kubernetes' name
+    kind: Any = ""
+    metadata: Any = None
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a build: its objects, or why there are none."""
 
     objects: tuple[BuiltObject, ...] = ()
-    """In the order of the build."""
+    """Sorted by group, kind, namespace and name."""
     tool: str = ""
     """What built it: `kustomize v5.8.1 (kubectl v1.37.1)`, or `built-in`."""
     findings: tuple[Finding, ...] = ()

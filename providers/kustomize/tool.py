@@ -28,7 +28,7 @@ MEMORY = 2 << 30
 OUTPUT = 32 << 20
 _MESSAGE = 600
 
-_LIMITED = f"""
+LIMITED = f"""
 set -e
 ulimit -t {CPU_SECONDS}
 ulimit -v {MEMORY >> 10}
@@ -148,7 +148,7 @@ def _write(root: Path, files: Mapping[str, bytes]) -> None:
 def _ended(command: list[str], base: Path, home: Path) -> int:
     with (base / "out").open("wb") as out, (base / "err").open("wb") as err:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", _LIMITED, "sh", *command],
+            ["/bin/sh", "-c", LIMITED, "sh", *command],
             env=_environment(home), cwd=home, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
             start_new_session=True,
         )  # fmt: skip

@@ -1,9 +1,9 @@
 """Builds the control plane of the real suites from pinned Go modules, into a cache.
 
-The cache lies outside of the checkout. Each folder under `tools/` is a Go module without code: its
-`tool` lines say what is built, its `require` lines which version, its `go.sum` what the modules
-must hash to. Nothing but modules is downloaded. A binary is kept under a key of everything that
-makes it, so two checkouts share it and a changed pin builds anew.
+The cache lies outside of the checkout. Each folder under `tools/` is a Go module, most of them
+without code: its `tool` lines say what is built, its `require` lines which version, its `go.sum`
+what the modules must hash to. Nothing but modules is downloaded. A binary is kept under a key of
+everything that makes it, so two checkouts share it and a changed pin builds anew.
 
     python -m tests.realcluster.binaries          builds what is missing, with progress
 """
@@ -80,7 +80,18 @@ CONTROLLERS = (
     ),
 )
 """Cluster API's own controllers with their webhooks; the last makes machines in memory."""
-ALL = (*CONTROL_PLANE, *CONTROLLERS)
+FLUX = (
+    Tool(
+        name="kustomize-controller", module="flux", package="github.com/fluxcd/kustomize-controller"
+    ),
+    Tool(name="helm-controller", module="flux", package="github.com/fluxcd/helm-controller"),
+)
+ANSWERS = (
+    Tool(name="flux-answers", module="flux", package="./answers"),
+    Tool(name="clusterctl-answers", module="clusterctl", package="."),
+)
+"""Programs of our own around Flux's and clusterctl's packages; they answer tables of questions."""
+ALL = (*CONTROL_PLANE, *CONTROLLERS, *FLUX, *ANSWERS)
 
 
 def cache() -> Path:
@@ -130,8 +141,10 @@ def where(tool: Tool) -> Path:
     made_from = hashlib.sha256()
     for part in (tool.package, *_flags(tool)):
         made_from.update(part.encode() + b"\0")
-    for file in ("go.mod", "go.sum"):
-        made_from.update((TOOLS / tool.module / file).read_bytes())
+    sources = TOOLS.joinpath(tool.module, tool.package).glob("*.go")
+    own = sorted(sources) if tool.package.startswith(".") else []
+    for file in (TOOLS / tool.module / "go.mod", TOOLS / tool.module / "go.sum", *own):
+        made_from.update(file.read_bytes())
     return cache() / f"{tool.name}-{made_from.hexdigest()[:16]}" / tool.name
 
 

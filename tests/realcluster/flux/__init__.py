@@ -1,0 +1,1 @@
+"""Flux itself: its packages as an oracle of substitution, and its controllers on a real server."""
