@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from planner import profiles
+from planner.blueprints import Blueprints
 from planner.expansions import Order
 from planner.index import Index, group_kind
 from planner.jobs import Job, Jobs, as_finding
@@ -84,12 +85,18 @@ class Expander:
     """One expansion of one tree."""
 
     def __init__(
-        self, jobs: Jobs, sources: Sources, kustomizations: Kustomizations, releases: Releases
+        self,
+        jobs: Jobs,
+        sources: Sources,
+        kustomizations: Kustomizations,
+        releases: Releases,
+        blueprints: Blueprints,
     ) -> None:
         self._jobs = jobs
         self._sources = sources
         self._kustomizations = kustomizations
         self._releases = releases
+        self._blueprints = blueprints
         self._index = Index()
         self._findings: list[Finding] = []
         self._orders: set[Order] = set()
@@ -177,7 +184,7 @@ class Expander:
                 yield job
 
     def _of_workload(self, document: LoadedDocument, _: Index) -> Job:
-        job, workload = self._releases.workload(document)
+        job, workload = self._blueprints.workload(document)
         self._asked[f"{document.management}/{workload.namespace}/{workload.name}"] = (
             workload.profiles
         )
@@ -215,7 +222,7 @@ class Expander:
             return []
         used = sorted({p.name for _, mine in chosen for p in mine})
         by_name = {p.name: p for p in loaded.fleet.profiles}
-        jobs = [self._releases.profile(by_name[name], loaded.fleet) for name in used]
+        jobs = [self._blueprints.profile(by_name[name]) for name in used]
         outcomes = {o.job.source.release.name: o for o in self._jobs.run(jobs)}
         made: list[LoadedDocument] = []
         for outcome in outcomes.values():

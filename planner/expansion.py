@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from planner import trace
+from planner.blueprints import Blueprints
 from planner.expand import Edit, Expander
 from planner.jobs import Job, Jobs
 from planner.kustomizations import Kustomizations
@@ -91,11 +92,9 @@ def open_expansion(
     renders = ParseCache(cache, secrets.sensitive, "rendered")
     pins = secrets.Pins(key_dir)
     sources = Sources(tree, loaded.fleet.sources)
-    jobs = Jobs(renderer=Renderer, cache=renders, sensitive=secrets.sensitive)
-    expander = Expander(
-        jobs,
-        sources,
-        Kustomizations(sources, pins, reveal),
-        Releases(sources, loaded.fleet, pins, reveal, lambda _: None),
-    )
+    jobs = Jobs(renderer=Renderer, cache=renders, pins=pins, sensitive=secrets.sensitive)
+    releases = Releases(sources, pins, reveal, lambda _: None)
+    blueprints = Blueprints(sources, loaded.fleet, pins, releases)
+    kustomizations = Kustomizations(sources, pins, reveal)
+    expander = Expander(jobs, sources, kustomizations, releases, blueprints)
     return Expansion(expander, jobs, renders)

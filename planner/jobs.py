@@ -15,14 +15,16 @@ import msgspec
 from planner.expansions import Order
 from planner.load import Sensitive
 from planner.manifest import Manifest
-from planner.parsecache import ParseCache
+from planner.parsecache import Entry, ParseCache
 from planner.rendered import Part, Source, checked
 from planner.sources import Files
+from providers import yamldoc
+from providers.flux import clusterctl
 from providers.helm.pool import Renderer, Request
 from providers.kustomize.build import build_many
 from providers.kustomize.options import Built, FluxBuild
 from providers.kustomize.options import Request as Folder
-from providers.kustomize.tool import find_tool
+from providers.secrets import Pins
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
 from state.resource import FieldPath, JsonObject, Origin, RenderedRelease, digest, split_api_version
@@ -31,12 +33,22 @@ FORMAT = b"1"
 """Counts up whenever what a job gives changes."""
 
 
-class Build(msgspec.Struct, frozen=True, kw_only=True):
+class Build(msgspec.Struct, kw_only=True):
     """A folder to build with kustomize."""
 
     files: Files
     path: str
     flux: FluxBuild | None = None
+    read: tuple[str, ...] = ()
+    """Files that it depends on; known once it was built."""
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A file with variables, as clusterctl fills them in."""
+
+    files: Files
+    path: str
+    variables: dict[str, str]
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -45,7 +57,8 @@ class Job(msgspec.Struct, kw_only=True):
     source: Source
     chart: Request | None = None
     build: Build | None = None
-    """One of the two is set."""
+    template: Template | None = None
+    """One of the three is set."""
     finish: Callable[[list[Part]], list[Part]] = list
     """What follows the render: substitution, post-renderers, labels. Raises ClusterformError."""
     inline: JsonObject = {}
@@ -81,11 +94,13 @@ class Jobs:
         *,
         renderer: Callable[[], Renderer],
         cache: ParseCache,
+        pins: Pins,
         sensitive: Sensitive,
     ) -> None:
         self._renderer = renderer
         self._running: Renderer | None = None
         self._cache = cache
+        self._pins = pins
         self._sensitive = sensitive
         self._jobs: dict[RenderedRelease, Job] = {}
         self._bodies: dict[RenderedRelease, list[JsonObject]] = {}
@@ -93,16 +108,34 @@ class Jobs:
 
     def run(self, jobs: list[Job]) -> Iterator[Done]:
         """All jobs, in their order; what this machine knows already is not run again."""
-        known = {id(job): self._cache.get(self._key(job)) for job in jobs}
+        known = {id(job): self._known(job) for job in jobs}
         fresh = [job for job in jobs if known[id(job)] is None]
         made = self._run_fresh(fresh)
         for job in jobs:
-            self._jobs[job.source.rendered] = job
-            manifests = known[id(job)]
-            if manifests is not None:
-                yield Done(job=job, manifests=manifests)
+            entry = known[id(job)]
+            if entry is not None:
+                done = Done(job=job, manifests=entry.manifests)
             else:
-                yield self._checked(job, *next(made))
+                done = self._checked(job, *next(made))
+            self._jobs[job.source.rendered] = job
+            yield done
+
+    def _known(self, job: Job) -> Entry | None:
+        """What this machine knows of a job; of a build only while its files are what they were."""
+        entry = self._cache.entry(self._key(job))
+        if entry is None or job.build is None:
+            return entry
+        if job.build.files.identity(self._pins, entry.files) != entry.marks:
+            return None
+        self._settle(job, entry.marks)
+        return entry
+
+    def _settle(self, job: Job, marks: str) -> None:
+        """The inputs of a build are known once it is done: the files that it read."""
+        rendered = job.source.rendered
+        inputs = digest(rendered.inputs.encode(), marks.encode())
+        final = msgspec.structs.replace(rendered, inputs=inputs)
+        job.source = msgspec.structs.replace(job.source, rendered=final)
 
     def bodies(self, source: RenderedRelease) -> list[JsonObject]:
         """What a release renders to, values and all, in memory.
@@ -140,12 +173,15 @@ class Jobs:
         charts = self._charts([job for job in jobs if job.chart is not None])
         builds = self._builds([job for job in jobs if job.build is not None])
         for job in jobs:
-            parts, findings = next(charts if job.chart is not None else builds)
             try:
+                if job.template is not None:
+                    parts, findings = _filled(job.template)
+                else:
+                    parts, findings = next(charts if job.chart is not None else builds)
                 yield job.finish(parts), findings
             except ClusterformError as error:
                 what = job.source.what
-                yield [], [*findings, as_finding(error, what, job.source.origin)]
+                yield [], [as_finding(error, what, job.source.origin)]
 
     def _charts(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
         requests = [job.chart for job in jobs if job.chart is not None]
@@ -163,6 +199,7 @@ class Jobs:
         for job, built in zip(jobs, _built(jobs), strict=True):
             self.tools.update([built.tool] if built.tool else ())
             assert job.build is not None
+            job.build.read = built.files
             where = job.build.files.where
             parts = [
                 Part(body=msgspec.json.decode(o.body), by=where(o.path) if o.path else "")
@@ -177,13 +214,25 @@ class Jobs:
         }
         manifests, more = checked(parts, job.source.origin.path, job.secret_values, self._sensitive)
         findings = [*findings, *(_placed(f, job.source) for f in more)]
+        key = self._key(job)
+        files: tuple[str, ...] = ()
+        marks = ""
+        if job.build is not None:
+            files = job.build.read
+            marks = job.build.files.identity(self._pins, files)
+            self._settle(job, marks)
         if not findings:
-            self._cache.put(self._key(job), tuple(sorted(kinds)), manifests)
+            self._cache.put(key, tuple(sorted(kinds)), manifests, files, marks)
         return Done(job=job, manifests=manifests, findings=findings)
 
     def _key(self, job: Job) -> str:
-        tool = "|".join(find_tool().command) if job.build is not None else "chart"
-        return digest(FORMAT, job.inputs.encode(), tool.encode())
+        if job.template is not None:
+            marks = job.template.files.identity(self._pins, [job.template.path])
+            return digest(FORMAT, b"template", job.inputs.encode(), marks.encode())
+        if job.build is None:
+            return digest(FORMAT, b"chart", job.inputs.encode())
+        names = job.build.files.names(job.build.path)
+        return digest(FORMAT, b"build", job.inputs.encode(), names.encode())
 
     def _started(self) -> Renderer:
         if self._running is None:
@@ -195,6 +244,12 @@ class Jobs:
         running, self._running = self._running, None
         if running is not None:
             running.close()
+
+
+def _filled(template: Template) -> tuple[list[Part], list[Finding]]:
+    text = clusterctl.process(template.files[template.path].decode(), template.variables)
+    documents, findings = yamldoc.parse(text.encode(), template.path, yamldoc.COMPONENTS)
+    return [Part(body=d.body, by=template.path) for d in documents], findings
 
 
 def _built(jobs: list[Job]) -> Iterator[Built]:

@@ -20,6 +20,7 @@ from planner.rendered import Part, Source
 from planner.sources import Files, Sources
 from providers.flux import sources as flux_sources
 from providers.flux import substitute
+from providers.flux.finish import finished
 from providers.flux.kustomization import FluxKustomization, KubeConfig, read
 from providers.secrets import Pins
 from state.errors import ClusterformError
@@ -50,7 +51,7 @@ class Kustomizations:
         """A folder with a kustomization, as `kubectl apply -k` would take it."""
         files = self._sources.own()
         name = overlay.folder
-        inputs = digest(b"overlay", name.encode(), files.identity(self._pins).encode())
+        inputs = digest(b"overlay", name.encode())
         source = Source(
             management=overlay.management,
             origin=Origin(overlay.folder, 0),
@@ -71,7 +72,6 @@ class Kustomizations:
         inputs = digest(
             b"flux",
             identity_of(document, self._pins).encode(),
-            files.identity(self._pins).encode(),
             *(part.encode() for part in found),
         )
         release = Release(
@@ -190,9 +190,9 @@ def _finished(
     """Substituted, and with what the annotations of single objects say."""
     found = []
     for part in parts:
-        body = part.body
-        if spec.post_build is not None:
-            body = substitute.substitute(body, variables, always=spec.post_build.always)
+        body = finished(spec, part.body, variables)
+        if body is None:
+            continue
         policy = _annotation(body, "ssa")
         if policy == "Ignore" or _annotation(body, "reconcile") == "disabled":
             continue

@@ -20,7 +20,7 @@ from planner.manifest import Manifest
 from providers.secrets import private_folder
 from state.resource import canonical, digest
 
-FORMAT = b"clusterform parsed files 2\n"
+FORMAT = b"clusterform parsed files 3\n"
 """Counts up whenever parsing or normalising changes what it gives."""
 
 Kinds = tuple[tuple[str, str], ...]
@@ -34,6 +34,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rules: bytes
     """Digest of the sensitive fields of `kinds` when it was parsed."""
     manifests: tuple[Manifest, ...]
+    files: tuple[str, ...] = ()
+    """Of a build: the files that it depends on."""
+    marks: str = ""
+    """Digest over their blob ids or pins, when it was made."""
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -55,16 +59,28 @@ class ParseCache:
 
     def get(self, key: str) -> tuple[Manifest, ...] | None:
         """The objects of a file, where they are known and still valid."""
+        entry = self.entry(key)
+        return None if entry is None else entry.manifests
+
+    def entry(self, key: str) -> Entry | None:
+        """All that is known of a file or build, where it is still valid by its kinds."""
         entry = self._entries.get(key)
         if entry is None or entry.rules != self._rules_digest(entry.kinds):
             return None
         self._used[key] = entry
-        return entry.manifests
+        return entry
 
-    def put(self, key: str, kinds: Kinds, manifests: tuple[Manifest, ...]) -> None:
-        """Remember a file. The caller keeps out what is sensitive."""
+    def put(
+        self,
+        key: str,
+        kinds: Kinds,
+        manifests: tuple[Manifest, ...],
+        files: tuple[str, ...] = (),
+        marks: str = "",
+    ) -> None:
+        """Remember a file or build. The caller keeps out what is sensitive."""
         if self._path is not None:
-            self._used[key] = Entry(kinds, self._rules_digest(kinds), manifests)
+            self._used[key] = Entry(kinds, self._rules_digest(kinds), manifests, files, marks)
             self._fresh = True
 
     def save(self) -> None:

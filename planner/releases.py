@@ -14,14 +14,12 @@ import msgspec
 from planner.expansions import Chart as ChartUse
 from planner.expansions import Order, release_key
 from planner.index import Index, identity_of
-from planner.jobs import Build, Job
+from planner.jobs import Job
 from planner.kustomizations import Reveal, data_of, remote_cluster
 from planner.load import LoadedDocument
 from planner.rendered import Part, Source
 from planner.sources import Files, Sources
-from planner.workload import Workload, read_workload
 from providers import yamldoc
-from providers.capi import CLUSTER
 from providers.flux import sources as flux_sources
 from providers.flux.sources import SourceRevision
 from providers.helm.chart import Chart, read_archive
@@ -30,11 +28,9 @@ from providers.helm.pool import Capabilities, Request
 from providers.helm.release import ChartRef, ValuesFrom, of_helm_chart, parse
 from providers.helm.release import Release as Spec
 from providers.helm.values import merge
-from providers.kustomize.options import FluxBuild
 from providers.secrets import Pins
-from state.desired import FleetSpec, Profile
 from state.errors import ClusterformError
-from state.resource import Origin, Release, RenderedRelease, canonical, digest
+from state.resource import Release, RenderedRelease, digest
 
 
 class Releases:
@@ -43,13 +39,11 @@ class Releases:
     def __init__(
         self,
         sources: Sources,
-        fleet: FleetSpec,
         pins: Pins,
         reveal: Reveal,
         capabilities: Callable[[str], Capabilities | None],
     ) -> None:
         self._sources = sources
-        self._fleet = fleet
         self._pins = pins
         self._reveal = reveal
         self._capabilities = capabilities
@@ -78,12 +72,18 @@ class Releases:
             suspended=spec.suspend,
         )
         cluster = remote_cluster(spec.kube_config) if spec.kube_config else ""
-        capabilities = self._capabilities(document.management)
+        request = Request(
+            chart=chart,
+            name=spec.release_name,
+            namespace=spec.target_namespace,
+            values=values,
+            crds=spec.crds != "Skip",
+            capabilities=self._capabilities(document.management),
+        )
         inputs = digest(
             b"helm",
             identity_of(document, self._pins).encode(),
-            chart.digest.encode(),
-            canonical(capabilities if chart.reads_capabilities else None),
+            request.identity.encode(),
             *(part.encode() for part in used),
         )
         key = f"{document.management}/{cluster}" if cluster else document.management
@@ -98,14 +98,7 @@ class Releases:
                 release=release,
                 cluster=cluster,
             ),
-            chart=Request(
-                chart=chart,
-                name=spec.release_name,
-                namespace=spec.target_namespace,
-                values=values,
-                crds=spec.crds != "Skip",
-                capabilities=capabilities,
-            ),
+            chart=request,
             finish=lambda parts: _finished(parts, spec),
             inline=spec.values,
             at=("f:spec", "f:values"),
@@ -123,62 +116,9 @@ class Releases:
             ),
         )
 
-    def workload(self, document: LoadedDocument) -> tuple[Job, Workload]:
-        """What a WorkloadCluster's blueprint makes of it."""
-        workload = read_workload(msgspec.json.decode(document.body), self._fleet)
-        blueprint = workload.blueprint
-        release = Release(
-            kind="WorkloadCluster",
-            namespace=workload.namespace,
-            name=workload.name,
-            release_name=workload.name,
-            target_namespace=workload.namespace,
-        )
-        chart: Request | None = None
-        build: Build | None = None
-        if blueprint.chart:
-            made = self.folder_chart(blueprint.chart, blueprint.version)
-            release = msgspec.structs.replace(release, chart=made.name, version=made.version)
-            capabilities = self._capabilities(document.management)
-            parts = (made.digest, repr(capabilities if made.reads_capabilities else None))
-            chart = Request(
-                chart=made,
-                name=workload.name,
-                namespace=workload.namespace,
-                values=workload.values,
-                crds=True,
-                capabilities=capabilities,
-            )
-        else:
-            files = self._sources.own()
-            folder = self._sources.own(blueprint.path)
-            parts = (folder.identity(self._pins), blueprint.version)
-            build = Build(files=files, path=blueprint.path, flux=FluxBuild())
-        inputs = digest(
-            b"blueprint", identity_of(document, self._pins).encode(), *(p.encode() for p in parts)
-        )
-        source = Source(
-            management=document.management,
-            origin=document.origin,
-            what=release.text,
-            rendered=RenderedRelease(
-                f"{document.management}/WorkloadCluster/{workload.namespace}/{workload.name}",
-                inputs,
-            ),
-            release=release,
-            traced=build is not None,
-        )
-        return (
-            Job(
-                source=source,
-                chart=chart,
-                build=build,
-                finish=lambda parts: _labelled(parts, workload),
-                inline=workload.values,
-                at=("f:spec", "f:values"),
-            ),
-            workload,
-        )
+    def capabilities(self, management: str) -> Capabilities | None:
+        """What charts for a management cluster may ask of it; None where nothing is known."""
+        return self._capabilities(management)
 
     def folder_chart(self, path: str, version: str) -> Chart:
         """A chart of the fleet's own tree, checked against a version constraint."""
@@ -190,42 +130,6 @@ class Releases:
                 hint="a folder holds one version: change the constraint, or the chart",
             )
         return self._used(found)
-
-    def profile(self, profile: Profile, fleet: FleetSpec) -> Job:
-        """The objects of a profile, the same for every cluster."""
-        origin = Origin(fleet.path, 0)
-        files = self._sources.own(profile.path or profile.chart)
-        inputs = digest(
-            b"profile", profile.name.encode(), profile.values, files.identity(self._pins).encode()
-        )
-        source = Source(
-            management="",
-            origin=msgspec.structs.replace(origin, path=profile.path or profile.chart),
-            what=f"profile {profile.name}",
-            rendered=RenderedRelease(f"-/profile/-/{profile.name}", inputs),
-            traced=not profile.chart,
-            release=Release(kind="profile", name=profile.name, version=profile.version),
-        )
-        if not profile.chart:
-            build = Build(files=self._sources.own(), path=profile.path, flux=FluxBuild())
-            return Job(source=source, build=build)
-        chart = self.folder_chart(profile.chart, profile.version)
-        release = msgspec.structs.replace(
-            source.release, chart=chart.name, version=chart.version, release_name=profile.name
-        )
-        return Job(
-            source=msgspec.structs.replace(source, release=release),
-            chart=Request(
-                chart=chart,
-                name=profile.name,
-                namespace=profile.namespace,
-                values=msgspec.json.decode(profile.values),
-                crds=True,
-                capabilities=None,
-            ),
-            inline=msgspec.json.decode(profile.values),
-            at=("f:spec", "f:profiles", f"f:{profile.name}", "f:values"),
-        )
 
     # ------------------------------------------------------------------ charts
 
@@ -372,15 +276,6 @@ def _finished(parts: list[Part], spec: Spec) -> list[Part]:
         ):
             if more:
                 metadata[field] = {**(metadata.get(field) or {}), **more}
-    return parts
-
-
-def _labelled(parts: list[Part], workload: Workload) -> list[Part]:
-    """The labels of a WorkloadCluster stand on its Cluster: profiles and waves select by them."""
-    for part in parts:
-        if part.body.get("kind") == CLUSTER.kind and workload.labels:
-            metadata = part.body["metadata"]
-            metadata["labels"] = {**(metadata.get("labels") or {}), **workload.labels}
     return parts
 
 

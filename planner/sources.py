@@ -9,7 +9,7 @@ plan never fetches (docs/security.md).
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from providers import git
@@ -57,13 +57,24 @@ class Files(Mapping[str, bytes]):
         """A path as people know it, relative to the tree's root."""
         return (self.base + path).rstrip("/") or "."
 
-    def identity(self, pins: Pins) -> str:
-        """A digest over names and blob ids; pins where a file is not committed (semantics 30)."""
+    def identity(self, pins: Pins, paths: Iterable[str] | None = None) -> str:
+        """A digest over names and blob ids; pins where a file is not committed (semantics 30).
+
+        `paths`: of these files alone, `""` for one that is not there any more.
+        """
+        wanted = sorted(self._blobs) if paths is None else sorted(paths)
         parts = []
-        for path in sorted(self._blobs):
+        for path in wanted:
+            if path not in self._blobs:
+                return ""
             mark = self._blobs[path] or pins.pin(path, self[path])
             parts.append(f"{path}\0{mark}".encode())
         return digest(*parts)
+
+    def names(self, folder: str) -> str:
+        """A digest over the names of the files below a folder: what a generated list depends on."""
+        below = self.tree.files(posixpath.normpath(self.base + folder))
+        return digest(*(f.path.encode() for f in below))
 
     def _read(self, paths: list[str]) -> dict[str, bytes]:
         found = self.tree.read([self.base + path for path in paths])
@@ -78,10 +89,11 @@ class Sources:
         self._entries = dict(entries)
         self._trees: dict[tuple[Path, str], SourceTree] = {}
         self._own_url: str | None = None
+        self._own = Files(tree)
 
     def own(self, path: str = "") -> Files:
-        """A folder of the fleet's own tree."""
-        return Files(self._tree, path)
+        """A folder of the fleet's own tree; all of it is one object, read once."""
+        return Files(self._tree, path) if path else self._own
 
     def is_own(self, files: Files) -> bool:
         """These files are part of the fleet's own tree."""
@@ -99,7 +111,7 @@ class Sources:
             remote = git.remote_url(self._tree.root)
             self._own_url = normal_url(remote) if remote else ""
         if self._own_url and normal_url(url) == self._own_url:
-            return Files(self._tree)
+            return self._own
         raise ClusterformError(
             "unknown-source",
             f"nothing says where {url} is found",
@@ -116,7 +128,7 @@ class Sources:
         if inside and not named:
             if folder != "." and not self._tree.files(folder):
                 raise _no_folder(folder)
-            return Files(self._tree, folder)
+            return self.own("" if folder == "." else folder)
         if not path.is_dir():
             raise _no_folder(folder)
         if (path, named) not in self._trees:

@@ -9,6 +9,7 @@ clean filters that a repository may configure.
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import os
 import stat
@@ -57,6 +58,10 @@ class SourceFile(msgspec.Struct, frozen=True, order=True, gc=False):
     """Its Git blob id; `""` when it differs from the commit, is untracked, or Git is not used."""
 
 
+def _path(entry: SourceFile) -> str:
+    return entry.path
+
+
 class Skipped(msgspec.Struct, frozen=True, order=True, gc=False):
     """An entry that is never read."""
 
@@ -89,11 +94,14 @@ class SourceTree(msgspec.Struct, frozen=True, kw_only=True):
         """The files below a folder (or that file itself), sorted by path."""
         if under in ("", "."):
             return self.entries
-        return tuple(
-            found
-            for found in self.entries
-            if found.path == under or found.path.startswith(f"{under}/")
-        )
+        below = f"{under}/"
+        start = bisect.bisect_left(self.entries, below, key=_path)
+        end = bisect.bisect_left(self.entries, f"{under}0", lo=start, key=_path)  # "0" follows "/"
+        itself = bisect.bisect_left(self.entries, under, key=_path)
+        found = self.entries[start:end]
+        if itself < len(self.entries) and self.entries[itself].path == under:
+            return (self.entries[itself], *found)
+        return found
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Contents of files of this tree, each the one that its blob id says.

@@ -50,6 +50,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     crds: bool = True
     capabilities: Capabilities | None = None
 
+    @property
+    def identity(self) -> str:
+        """What a render depends on beside names and values, which stand in the release."""
+        asked = self.capabilities if self.chart.reads_capabilities else None
+        return f"{self.chart.digest} {msgspec.json.encode(asked).decode()}"
+
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it: objects in the order of their templates, CRDs first."""

@@ -185,3 +185,57 @@ def test_a_source_that_nothing_maps_is_an_error_with_the_way_out(tmp_path: Path)
     with pytest.raises(ClusterformError) as caught:
         lab.plan()
     assert "nothing says where ssh://git@git.example.org/acme/charts is found" in str(caught.value)
+
+
+KUSTOMIZED = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: "${cluster_name}-notes", namespace: "${cluster_namespace}"}
+data: {region: "${region}", nodes: "n-${nodes}"}
+"""
+TEMPLATED = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: "${CLUSTER_NAME}-plain", namespace: "${NAMESPACE}"}
+data: {region: "${REGION:=nowhere}"}
+"""
+
+
+def test_blueprints_are_kustomize_folders_and_clusterctl_templates_too(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "blueprints")
+    lab.write("bp/base/kustomization.yaml", "resources: [notes.yaml]\n")
+    lab.write("bp/base/notes.yaml", KUSTOMIZED)
+    lab.write("bp/eu/kustomization.yaml", "resources: [../base]\nnamePrefix: eu-\n")
+    lab.write("bp/template.yaml", TEMPLATED)
+    lab.edit(
+        "clusterform.yaml",
+        (
+            "  blueprints:\n",
+            "  blueprints:\n    eu: {kustomize: bp/eu}\n    plain: {template: bp/template.yaml}\n",
+        ),
+    )
+    for name, values in (("eu", "{region: north, nodes: 3}"), ("plain", "{REGION: south}")):
+        lab.write(
+            f"clusters/{name}.yaml",
+            "apiVersion: clusterform.dev/v1\nkind: WorkloadCluster\n"
+            f"metadata: {{name: {name}-1, namespace: team-a}}\n"
+            f"spec: {{blueprint: {name}, values: {values}}}\n",
+        )
+    lab.converge()
+    live = lab.list("/api/v1/namespaces/team-a/configmaps")
+    found = {c["metadata"]["name"]: c["data"] for c in live}
+    assert found["eu-eu-1-notes"] == {"region": "north", "nodes": "n-3"}
+    assert found["plain-1-plain"] == {"region": "south"}
+    # An edit of the base is seen, although the folder of the blueprint is as it was.
+    lab.write("bp/base/notes.yaml", KUSTOMIZED.replace("nodes:", "count:"))
+    assert [c.id.name for c in lab.plan().changes] == ["eu-eu-1-notes"]
+
+
+def test_a_render_is_remembered_and_changes_nothing(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v2")
+    first, again = lab.plan(), lab.plan()
+    assert msgspec.json.encode(first) == msgspec.json.encode(again)
+    assert lab.workspace().loaded.renderers == ()
+    lab.edit("profiles/base/logging.yaml", ('flush: "5"', 'flush: "6"'))
+    assert b'"6"' not in msgspec.json.encode(again)
+    assert lab.plan().digest != again.digest
