@@ -57,6 +57,7 @@ def plan(workspace: Workspace, options: Options | None = None) -> Plan:
                 tool=TOOL,
                 options=options or Options(),
                 cache=workspace.cache,
+                trace=workspace.traced,
                 now=workspace.ids.wall(),
             )
         )

@@ -147,6 +147,8 @@ class Change(Frozen, frozen=True, kw_only=True):
     origin: Origin | None = None
     release: Release | None = None
     """What the object is rendered from."""
+    release_before: Release | None = None
+    """The same as it was when the object was last written, where it differs."""
     logical: str = ""
     """Of a template: its name in Git."""
     predecessor: str = ""

@@ -19,8 +19,11 @@ from providers.git import SourceTree
 from providers.helm.chart import Chart
 from providers.helm.pool import Renderer
 from providers.helm.values import merged_with
-from state.fields import value_at
+from state.fields import MISSING, value_at
 from state.resource import FieldPath, JsonObject, RenderedRelease, SecretRef
+
+ContentOf = Callable[[str, str], bytes | None]
+"""A file by path and blob id."""
 
 
 class Expansion:
@@ -39,6 +42,19 @@ class Expansion:
             self._cache.save()
             self._jobs.close()
 
+    def job_of(self, document: LoadedDocument) -> Job | None:
+        """The job that an object came of."""
+        return self._jobs.job_of(document.inputs)
+
+    def values(self, job: Job) -> JsonObject:
+        """What a chart is rendered with: its own values, and the release's on top."""
+        assert job.chart is not None
+        return merged_with(chart_defaults(job.chart.chart), job.chart.values)
+
+    def cost(self, job: Job) -> int:
+        """Renders that `field_sources` takes."""
+        return trace.count(self.values(job)) + 1
+
     def field_sources(
         self, document: LoadedDocument, field: FieldPath
     ) -> tuple[Job | None, list[FieldPath]]:
@@ -46,7 +62,7 @@ class Expansion:
 
         The values are found by experiment (`planner.trace`); none for what no chart rendered.
         """
-        job = self._jobs.job_of(document.inputs)
+        job = self.job_of(document)
         if job is None or job.chart is None:
             return job, []
         identity = (document.kind, document.name)
@@ -56,13 +72,31 @@ class Expansion:
                 found = (b for b in bodies if identity == (b.get("kind"), _name(b)))
                 yield next(found, None)
 
-        everything = merged_with(chart_defaults(job.chart.chart), job.chart.values)
-        try:
-            (body,) = rendered([everything])
-            before = value_at(body or {}, field)
-            return job, trace.sources(everything, field, before, rendered)
-        finally:
-            self._jobs.close()
+        everything = self.values(job)
+        (body,) = rendered([everything])
+        before = value_at(body or {}, field)
+        return job, trace.sources(everything, field, before, rendered)
+
+    def place(self, job: Job, path: FieldPath, content: ContentOf) -> str:
+        """`file:line` where a value is written: in the release, or in the chart's own values.
+
+        `""` where it comes from `valuesFrom`, or a patch that is not followed.
+        """
+        assert job.chart is not None
+        origin, chart = job.source.origin, job.chart.chart
+        if value_at(job.inline, path) is not MISSING:
+            text = content(origin.path, origin.blob)
+            at = (*job.at, *path)
+            line = text and yamldoc.line_of(text, origin.document, at, origin.item)
+            return f"{origin.path}:{line}" if line else ""
+        if value_at(job.chart.values, path) is not MISSING:
+            return ""
+        line = yamldoc.line_of(chart.files.get("values.yaml", b""), 0, path)
+        return f"{chart.where}/values.yaml:{line}" if line else ""
+
+    def close(self) -> None:
+        """End the workers; they start again where they are needed."""
+        self._jobs.close()
 
     def bodies(self, source: RenderedRelease) -> list[JsonObject]:
         """What a release renders to, in memory."""

@@ -6,17 +6,15 @@ from typing import Any
 
 import msgspec
 
-from planner.expansion import chart_defaults
 from planner.expectations import dotted
 from planner.jobs import Job
 from planner.load import LoadedDocument
 from planner.render import Scopes, declared_kinds, render
 from planner.units import ADDONS, assign
 from planner.workspace import Workspace
-from providers import yamldoc
 from state.errors import ClusterformError
 from state.fields import MISSING, value_at
-from state.resource import FieldPath, Resource, path_text
+from state.resource import FieldPath, JsonObject, Resource, path_text
 
 
 class ValueSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,18 +124,16 @@ def _document(workspace: Workspace, resource: Resource) -> LoadedDocument | None
 
 def _source(workspace: Workspace, job: Job, path: FieldPath) -> ValueSource:
     assert job.chart is not None
-    origin, chart = job.source.origin, job.chart.chart
     name = path_text(path).removeprefix(".")
-    inline = value_at(job.inline, path)
-    if inline is not MISSING:
-        content = workspace.content(origin.path, origin.blob)
-        line = content and yamldoc.line_of(content, origin.document, (*job.at, *path), origin.item)
-        where = f"{origin.path}:{line}" if line else str(origin)
-        return ValueSource(path=name, where=where, value=inline)
-    given = value_at(job.chart.values, path)
-    if given is not MISSING:
-        return ValueSource(path=name, where=f"{origin}, valuesFrom", value=None)
-    value = value_at(chart_defaults(chart), path)
-    line = yamldoc.line_of(chart.files.get("values.yaml", b""), 0, path)
-    where = f"{chart.where}/values.yaml" + (f":{line}" if line else "")
-    return ValueSource(path=name, where=where, value=value)
+    value = value_at(workspace_values(workspace, job), path)
+    where = workspace.expansion.place(job, path, workspace.content) if workspace.expansion else ""
+    if where:
+        return ValueSource(path=name, where=where, value=value)
+    if value_at(job.inline, path) is not MISSING:
+        return ValueSource(path=name, where=str(job.source.origin), value=value)
+    return ValueSource(path=name, where=f"{job.source.origin}, valuesFrom", value=None)
+
+
+def workspace_values(workspace: Workspace, job: Job) -> JsonObject:
+    """What a chart is rendered with."""
+    return workspace.expansion.values(job) if workspace.expansion else {}

@@ -33,6 +33,7 @@ from planner.basis import (
     suspended_findings,
 )
 from planner.changes import (
+    Change,
     Confidence,
     Graph,
     Plan,
@@ -102,6 +103,8 @@ class Inputs(msgspec.Struct, kw_only=True):
     options: Options = Options()
     cache: Path | None = None
     """Folder of this machine for what may be learned again."""
+    trace: Callable[[Change], Change] = lambda change: change
+    """Fills in where the fields of rendered objects come from."""
     now: float = 0.0
     """Seconds since 1970, for what will happen by the clock alone; never in a digest."""
 
@@ -405,7 +408,9 @@ class _Planning:
         physical: list[Resource],
         graph: Graph,
     ) -> Plan:
-        changes = tuple(sorted((p.change for p in planned), key=lambda c: c.action))
+        trace = self.inputs.trace
+        ordered = sorted((p.change for p in planned), key=lambda c: c.action)
+        changes = tuple(trace(change) for change in ordered)
         cleared = self.out.cleared
         if self.options.mode == "destroy":
             changes, graph = only(changes, graph, self.asked)

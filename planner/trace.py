@@ -31,6 +31,11 @@ def sources(values: JsonObject, field: FieldPath, before: Any, render: Render) -
     return sorted(found)
 
 
+def count(values: JsonObject) -> int:
+    """How many values are tried."""
+    return min(sum(1 for _ in _leaves(values, ())), _LIMIT)
+
+
 def _leaves(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:
     if isinstance(value, dict) and value:
         for name in sorted(value):

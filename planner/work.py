@@ -47,7 +47,7 @@ from providers.registry import needed, rules
 from providers.secrets import sensitive_paths
 from state.fingerprint import fingerprint, watched_paths
 from state.live import Absent, Observation, Present, Unreadable
-from state.resource import JsonObject, Resource, ResourceId, canonical
+from state.resource import JsonObject, Release, Resource, ResourceId, canonical
 
 InThreads = Callable[[Callable[[Candidate], Comparison], list[Candidate]], Iterable[Comparison]]
 
@@ -318,9 +318,15 @@ class Declared(Decider):
             precondition=precondition,
             origin=resource.origin,
             release=resource.release,
+            release_before=self._release_before(resource),
             logical=resource.logical,
             depends_on=tuple(sorted(targets)),
         )
+
+    def _release_before(self, resource: Resource) -> Release | None:
+        recorded = self._context.records.get(resource.id)
+        before = recorded.release if recorded is not None else None
+        return before if before != resource.release else None
 
     def _must_be(self, resource: Resource, body: JsonObject, live: Present) -> MustBe:
         id_ = resource.id

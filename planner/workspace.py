@@ -15,9 +15,11 @@ from pathlib import Path
 
 import msgspec
 
+from planner.changes import Change
 from planner.expand import Edit, needs_expanding
 from planner.expansion import Expansion, open_expansion
 from planner.load import LOCAL_FOLDER, Loaded, load
+from planner.origins import Origins
 from providers import git, yamldoc
 from providers.kube.api import Transport
 from providers.kube.client import KubeClient
@@ -309,6 +311,13 @@ class Workspace:
                 return f"{origin.path}:{line}"
             field = field[:-1]
         return str(origin)
+
+    @cached_property
+    def traced(self) -> Callable[[Change], Change]:
+        """Fills in where the fields of rendered objects come from."""
+        if self.expansion is None:
+            return lambda change: change
+        return Origins(self.expansion, self.loaded.documents, self.content).traced
 
     def content(self, path: str, blob: str) -> bytes | None:
         """A file of the tree; None where it is in no commit and not there."""

@@ -218,7 +218,8 @@ def _section_block(section: Section, names: Names) -> Block:
             entry = section.entries[0]
             title += f": same change to {summary(f'{entry.change.id.kind} {entry_name(entry)}')}"
     words = verdict(section)
-    lines = [line for entry in section.entries for line in _entry_lines(entry, names)]
+    lines = [f"# from {section.rendered_from}"] if section.rendered_from else []
+    lines += [line for entry in section.entries for line in _entry_lines(entry, names)]
     if section.folded:
         inside = len(section.folded_addons)
         each = " each" if len(section.units) > 1 else ""

@@ -17,6 +17,7 @@ from planner.views.counts import destroys_cluster, is_second_half
 from planner.views.effects import Machines, machines
 from planner.views.grouping import Family, group
 from planner.views.names import Names, is_shared, object_name, pattern_name, step_text
+from planner.views.releases import releases_text
 from planner.views.values import change_text
 from planner.views.waits import waits_by_unit
 from providers.base import Effect
@@ -72,6 +73,11 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     def folded_addons(self) -> tuple[Change, ...]:
         """Those of the folded creates that live inside the clusters."""
         return tuple(c for c in self.folded if c.unit.endswith(ADDONS))
+
+    @property
+    def rendered_from(self) -> str:
+        """The releases behind it, with their charts; `""` for plain manifests."""
+        return releases_text(self.changes)
 
     @property
     def dangerous(self) -> bool:

@@ -124,6 +124,9 @@ class _TextView:
 
     def _section(self, section: Section) -> Iterator[str]:
         yield from self._columns(f"  {title(section, self.names)}", verdict(section), _BOLD)
+        if section.rendered_from:
+            for line in wrapped(f"  from {section.rendered_from}", self.width, "    "):
+                yield self.paint(line, _DIM)
         for entry in section.entries:
             yield from self._entry(entry)
         yield from self._folded(section)

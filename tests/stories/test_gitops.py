@@ -239,3 +239,19 @@ def test_a_render_is_remembered_and_changes_nothing(tmp_path: Path) -> None:
     lab.edit("profiles/base/logging.yaml", ('flush: "5"', 'flush: "6"'))
     assert b'"6"' not in msgspec.json.encode(again)
     assert lab.plan().digest != again.digest
+
+
+def test_a_changed_field_names_the_line_of_its_value_or_its_template(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.converge()
+    lab.edit("clusters/production/shop.yaml", ("count: 5,", "count: 6,"))
+    lab.edit("charts/aws-cluster/templates/control-plane.yaml", ('"50"', '"60"'))
+    lab.edit("charts/azure-cluster/values.yaml", ("replicas: 3", "replicas: 5"))
+    origins = {
+        (c.id.name, field.origin) for c in lab.plan().changes for field in c.fields if field.origin
+    }
+    assert origins == {
+        ("shop-web", "clusters/production/shop.yaml:29"),
+        ("shop-dev-control-plane", "charts/aws-cluster/templates/control-plane.yaml"),
+        ("shop-staging-control-plane", "charts/azure-cluster/values.yaml:9"),
+    }
