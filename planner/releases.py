@@ -22,7 +22,8 @@ from planner.sources import Files, Sources
 from providers import yamldoc
 from providers.flux import sources as flux_sources
 from providers.flux.sources import SourceRevision
-from providers.helm.chart import Chart, read_archive
+from providers.helm.archive import read_archive
+from providers.helm.chart import Chart
 from providers.helm.constraint import satisfies, version_key
 from providers.helm.pool import Capabilities, Request
 from providers.helm.release import ChartRef, ValuesFrom, of_helm_chart, parse

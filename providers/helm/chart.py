@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import posixpath
-import re
-import tarfile
-import zlib
 from collections.abc import Mapping
 
 import msgspec
 
-from providers import yamldoc
+from providers.helm import scan
+from providers.helm.dependencies import Unit, units
+from providers.helm.values import merged_with, read_values
 from state.errors import ClusterformError
-from state.resource import digest
-
-_CAPABILITIES = re.compile(rb"\.Capabilities\b")
-_LOOKUP = re.compile(rb"\blookup\s+[\"(\$.]")
+from state.resource import JsonObject, canonical, digest
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,61 +22,105 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     files: dict[str, bytes]
     reads_capabilities: bool
+    """Its result depends on the versions of the cluster: it is rendered by the helm binary."""
+    evaluates: bool = False
+    """It evaluates texts (`tpl`), so that values may be templates too."""
     lookups: int
+    random: tuple[tuple[str, str], ...] = ()
+    """Functions whose results differ each time, each with its template; sorted."""
+
+    @property
+    def deterministic(self) -> bool:
+        """Equal inputs give equal objects, as far as its functions say."""
+        return not self.random
+
+    def asks_capabilities(self, values: JsonObject) -> bool:
+        """`reads_capabilities`, or a value that it may evaluate does."""
+        return self.reads_capabilities or (
+            self.evaluates and b"Capabilities" in msgspec.json.encode(values)
+        )
 
     @classmethod
     def read(cls, files: Mapping[str, bytes], where: str) -> Chart:
-        """A chart of its files. Raises ClusterformError('bad-chart')."""
-        content = files.get("Chart.yaml")
-        documents, _ = yamldoc.parse(content or b"", f"{where}/Chart.yaml")
-        body = documents[0].body if documents else {}
-        name, version = body.get("name"), body.get("version")
+        """A chart of its files.
+
+        Raises ClusterformError('bad-chart', 'bad-archive', 'chart-dependencies').
+        """
+        found = list(units(files, where))
+        name, version = (found[0].metadata.get(field) for field in ("name", "version"))
         if not isinstance(name, str) or not isinstance(version, str):
             raise ClusterformError("bad-chart", f"{where}/Chart.yaml has no name and version")
+        if name in ("", ".", "..") or "/" in name:
+            raise ClusterformError("bad-chart", f"{where}/Chart.yaml: {name!r} is no name")
         parts = [p.encode() + b"\0" + files[p] for p in sorted(files)]
-        templates = [files[p] for p in files if "templates/" in p]
+        asked = _Asked()
+        for unit in found:
+            asked.read(unit)
         return cls(
             name=name,
             version=version,
             where=where,
             digest=digest(*parts),
             files=dict(files),
-            reads_capabilities=any(_CAPABILITIES.search(t) for t in templates),
-            lookups=sum(len(_LOOKUP.findall(t)) for t in templates),
+            reads_capabilities=asked.capabilities,
+            evaluates=asked.evaluates,
+            lookups=asked.lookups,
+            random=tuple(sorted(asked.random)),
         )
 
+    def with_values(
+        self, files: Mapping[str, bytes], paths: tuple[str, ...], missing: bool
+    ) -> Chart:
+        """The chart with other default values: these files, a later one over an earlier one.
 
-_ENTRIES, _BYTES = 10_000, 32 << 20
-"""Of an unpacked archive; Helm's own limits are 100 MiB and 5 MiB a file (pkg/chart/loader)."""
-
-
-def read_archive(content: bytes, where: str) -> dict[str, bytes]:
-    """The files of a packed chart, by path below its folder.
-
-    Raises ClusterformError('bad-archive') for links, paths that lead out, and what is too large.
-    """
-    found: dict[str, bytes] = {}
-    total = 0
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            for entry in archive:
-                path = posixpath.normpath(entry.name)
-                if path.startswith(("/", "..")):
-                    raise _bad(where, "a path in it leads out of it")
-                if entry.isdir():
+        `values.yaml` is one of them only where it is listed; `missing`: a file may be. As
+        source-controller v1.7 packs it (internal/helm/chart/builder.go). Raises
+        ClusterformError('no-values', 'bad-values').
+        """
+        merged: JsonObject = {}
+        for path in paths:
+            name = path.removeprefix("./")
+            if name not in files:
+                if missing:
                     continue
-                if not entry.isfile():
-                    raise _bad(where, f"{path} is no regular file")
-                total += entry.size
-                if total > _BYTES or len(found) >= _ENTRIES:
-                    raise _bad(where, f"it holds more than {_BYTES >> 20} MiB or {_ENTRIES} files")
-                stream = archive.extractfile(entry)
-                assert stream is not None
-                found[path.partition("/")[2]] = stream.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error):
-        raise _bad(where, "it cannot be unpacked") from None
-    return found
+                raise ClusterformError("no-values", f"valuesFiles: there is no {path}")
+            try:
+                text = files[name].decode()
+                merged = merged_with(merged, read_values(text, path))
+            except (UnicodeDecodeError, ClusterformError) as error:
+                why = error.brief if isinstance(error, ClusterformError) else "it is not UTF-8"
+                raise ClusterformError("bad-values", f"valuesFiles: {path}: {why}") from None
+        return Chart.read({**self.files, "values.yaml": canonical(merged)}, self.where)
 
 
-def _bad(where: str, why: str) -> ClusterformError:
-    return ClusterformError("bad-archive", f"{where}: {why}")
+class _Asked:
+    """What the templates of a chart and of the charts inside ask for."""
+
+    def __init__(self) -> None:
+        self.capabilities = False
+        self.evaluates = False
+        self.lookups = 0
+        self.random: set[tuple[str, str]] = set()
+
+    def read(self, unit: Unit) -> None:
+        evaluates = False
+        if unit.metadata.get("kubeVersion"):
+            self.capabilities = True
+        for path, content in unit.files.items():
+            if not path.startswith("templates/"):
+                continue
+            for word in scan.words(content.decode(errors="replace")):
+                if scan.is_text(word):
+                    self.capabilities |= "Capabilities" in word
+                elif word == ".Capabilities":
+                    self.capabilities = True
+                elif word == "lookup":
+                    self.lookups += 1
+                elif word == "tpl":
+                    evaluates = True
+                elif word in scan.RANDOM:
+                    self.random.add((word, unit.prefix + path))
+        if evaluates:
+            self.evaluates = True
+            others = (c for p, c in unit.files.items() if not p.startswith(("templates/", "crds/")))
+            self.capabilities |= any(b".Capabilities" in content for content in others)

@@ -6,12 +6,16 @@ ended at once and replaced.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,16 +25,20 @@ from pathlib import Path
 
 import msgspec
 
+from providers.helm import binary, hooks
 from providers.helm.chart import Chart
-from providers.helm.worker import Answer, Ask, Made
+from providers.helm.made import Made
+from providers.helm.messages import bounded
+from providers.helm.worker import NO_MEMORY, Answer, Ask, send
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
 from state.resource import JsonObject
 
 WORKERS = 2
-SECONDS = 20.0
-"""Of one render."""
-_AHEAD = 64
+SECONDS = 10.0
+"""Of one render; the largest public cluster charts take 0.16 (gitops-helm.md, 2.3)."""
+_SAID = 64 << 10
+"""Bytes of a broken worker's own words that are looked at."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +57,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     values: JsonObject
     crds: bool = True
     capabilities: Capabilities | None = None
+    hooks: tuple[str, ...] = hooks.RUN
+    """Events of hooks that are run; the others are not given."""
+    secret_values: tuple[str, ...] = ()
+    """Texts that no message may show."""
 
     @property
     def identity(self) -> str:
@@ -61,6 +73,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it: objects in the order of their templates, CRDs first."""
 
     objects: tuple[Made, ...] = ()
+    skipped: tuple[str, ...] = ()
+    """Hooks that are not run: `Job cleanup (pre-delete)`."""
     renderer: str = ""
     findings: tuple[Finding, ...] = ()
 
@@ -68,7 +82,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class Renderer:
     """Two workers, and the charts that they read from a private folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = SECONDS) -> None:
         if find_spec("helm_python") is None:
             raise ClusterformError(
                 "no-helm",
@@ -76,6 +90,7 @@ class Renderer:
                 hint="pip install 'clusterform[charts]'",
             )
         self._folder = Path(tempfile.mkdtemp(prefix="clusterform-helm-"))
+        self._seconds = seconds
         self._charts: dict[str, str] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -86,11 +101,11 @@ class Renderer:
 
     def close(self) -> None:
         """End the workers and remove the charts; without it that happens with the object."""
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
         self._end()
 
     def render(self, requests: Iterable[Request]) -> Iterator[Result]:
-        """All renders, in the order of the requests."""
+        """All renders, in the order of the requests. What cannot be rendered gives findings."""
         return self._pool.map(self._one, requests)
 
     def _one(self, request: Request) -> Result:
@@ -100,17 +115,35 @@ class Renderer:
             namespace=request.namespace,
             values=request.values,
             crds=request.crds,
+            events=request.hooks,
+            seconds=max(1, round(self._seconds)),
         )
-        answer = self._worker().ask(ask)
+        title = self.title
+        if request.chart.asks_capabilities(request.values):
+            if request.capabilities is None:
+                return Result(findings=(_no_capabilities(request.chart),))
+            try:
+                tool = binary.find_tool()
+            except ClusterformError as error:
+                return Result(findings=(_finding(error.code, error.brief, error.hint),))
+            title, ask.helm = tool.title, tool.path
+            ask.kube_version = request.capabilities.kube_version
+            ask.api_versions = request.capabilities.api_versions
+        answer = self._worker().ask(ask, self._seconds)
         if answer.problem:
-            return Result(renderer=self.title, findings=(_finding(request, answer.problem),))
-        return Result(objects=tuple(answer.objects), renderer=self.title)
+            said = bounded(answer.problem, request.values, request.secret_values)
+            chart = f"chart {request.chart.name} {request.chart.version}"
+            found = _finding("render", f"{chart} cannot be rendered: {said}")
+            return Result(renderer=title, findings=(found,))
+        return Result(objects=tuple(answer.objects), skipped=answer.skipped, renderer=title)
 
     def _worker(self) -> _Worker:
         found: _Worker | None = getattr(self._local, "worker", None)
         if found is None:
-            found = self._local.worker = _Worker(self._folder)
             with self._lock:
+                home = self._folder / f"worker-{len(self._workers)}"
+                home.mkdir()
+                found = self._local.worker = _Worker(home)
                 self._workers.append(found)
         return found
 
@@ -118,7 +151,7 @@ class Renderer:
         """The folder of a chart, written once."""
         with self._lock:
             if chart.digest not in self._charts:
-                base = self._folder / chart.digest[:16] / chart.name
+                base = self._folder / chart.digest / chart.name
                 for path, content in chart.files.items():
                     target = base / path
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -127,64 +160,76 @@ class Renderer:
             return self._charts[chart.digest]
 
 
+class _Late(Exception):
+    """The answer did not come in time."""
+
+
 class _Worker:
     """One process, and its replacement when it dies."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self._said = home / "said"
         self._process: subprocess.Popen[bytes] | None = None
+        self._decoder = msgspec.msgpack.Decoder(Answer)
 
-    def ask(self, ask: Ask) -> Answer:
+    def ask(self, ask: Ask, seconds: float) -> Answer:
+        """Its answer, or why there is none; then the next one goes to a new process."""
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
-        timer = threading.Timer(SECONDS, process.kill)
-        timer.start()
+        deadline = time.monotonic() + seconds
         try:
-            process.stdin.write(msgspec.json.encode(ask) + b"\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
-        except BrokenPipeError:
-            line = b""
-        late = not timer.is_alive()
-        timer.cancel()
-        if line.endswith(b"\n"):
-            return msgspec.json.decode(line, type=Answer)
-        self.end()
-        why = f"took more than {SECONDS:.0f} s" if late else "needed more memory than it may"
-        return Answer(problem=f"rendering it {why}")
+            send(process.stdin, msgspec.msgpack.encode(ask))
+            size = int.from_bytes(_read(process.stdout.fileno(), 8, deadline), "big")
+            return self._decoder.decode(_read(process.stdout.fileno(), size, deadline))
+        except _Late:
+            self.end()
+            return Answer(problem=f"it took more than {seconds:g} s")
+        except (BrokenPipeError, EOFError):
+            why = self._ended(process, seconds)
+            self.end()
+            return Answer(problem=why)
+
+    def _ended(self, process: subprocess.Popen[bytes], seconds: float) -> str:
+        """Why it ended by itself; what it printed stays here."""
+        code = process.wait()
+        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+            return f"it took more than {seconds:g} s of CPU time"
+        if code == NO_MEMORY:
+            return "rendering it needs more memory than it may"
+        with self._said.open("rb") as said:
+            return binary.crash(said.read(_SAID))
 
     def end(self) -> None:
-        """End the process, if there is one."""
+        """End the process and what it started, if there is one."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            nowhere = "http://127.0.0.1:1"
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "providers.helm.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=self._home,
-                env={
-                    "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-                    "HOME": str(self._home),
-                    "TMPDIR": str(self._home),
-                    "PATH": "",
-                    "HTTP_PROXY": nowhere,
-                    "HTTPS_PROXY": nowhere,
-                    "GOMAXPROCS": "1",
-                    "GOMEMLIMIT": "1GiB",
-                },
-            )
+            with self._said.open("wb") as said:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "providers.helm.worker"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                    bufsize=0,
+                    cwd=self._home,
+                    env={
+                        **binary.environment(str(self._home)),
+                        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+                    },
+                    start_new_session=True,
+                )
         return self._process
 
 
@@ -194,11 +239,27 @@ def _ended(folder: Path, workers: list[_Worker]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _finding(request: Request, problem: str) -> Finding:
-    return Finding(
-        severity="error",
-        code="render",
-        summary=f"chart {request.chart.name} {request.chart.version} cannot be rendered: "
-        + problem.replace("\n", " "),
-        path="",
+def _read(file: int, size: int, deadline: float) -> bytes:
+    """Exactly so many bytes. Raises _Late, EOFError."""
+    found = bytearray()
+    while len(found) < size:
+        if not select.select([file], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise _Late
+        part = os.read(file, min(size - len(found), 1 << 20))
+        if not part:
+            raise EOFError
+        found += part
+    return bytes(found)
+
+
+def _no_capabilities(chart: Chart) -> Finding:
+    return _finding(
+        "no-capabilities",
+        f"chart {chart.name} {chart.version} asks for the cluster's versions (.Capabilities or "
+        "kubeVersion), and clusterform.lock has none",
+        "clusterform sources lock",
     )
+
+
+def _finding(code: str, summary: str, hint: str = "") -> Finding:
+    return Finding(severity="error", code=code, summary=summary, path="", hint=hint)

@@ -2,18 +2,21 @@
 
 Maps merge, everything else is replaced, null stays for Helm to remove a chart's default with.
 Order (helm-controller v1.6, measured): `valuesFrom` as listed, a `targetPath` being one of them,
-then the inline `values` on top.
+then the inline `values` on top. The Helm Operator's `valueFileSecrets` come first of all.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Any
 
 from providers import yamldoc
 from providers.helm.release import Release, ValuesFrom
+from providers.helm.strvals import set_into, set_literally
 from state.errors import ClusterformError
 from state.resource import JsonObject
+
+_QUOTES = "'\""
 
 
 def merge(release: Release, read: Callable[[ValuesFrom], str | None]) -> JsonObject:
@@ -24,8 +27,18 @@ def merge(release: Release, read: Callable[[ValuesFrom], str | None]) -> JsonObj
     merged: JsonObject = {}
     for entry in release.values_from:
         text = read(entry)
-        if text is not None:
-            merged = merged_with(merged, _of(entry, text))
+        if text is None:
+            continue
+        where = f"valuesFrom: {entry.kind} {entry.name or entry.path}"
+        try:
+            if entry.target_path:
+                merged = copy.deepcopy(merged)
+                _set(merged, entry, text)
+            else:
+                merged = merged_with(merged, read_values(text, where))
+        except ClusterformError as error:
+            place = f", targetPath {entry.target_path}" if entry.target_path else ""
+            raise ClusterformError(error.code, f"{where}{place}: {error.brief}") from None
     return merged_with(merged, release.values)
 
 
@@ -41,30 +54,24 @@ def merged_with(base: JsonObject, over: JsonObject) -> JsonObject:
     return found
 
 
-def _of(entry: ValuesFrom, text: str) -> JsonObject:
-    where = f"valuesFrom: {entry.kind} {entry.name or entry.path}"
-    if entry.target_path:
-        value: Any = text if entry.literal else typed(text)
-        for part in reversed(entry.target_path.split(".")):
-            value = {part: value}
-        return value  # type: ignore[no-any-return]
+def read_values(text: str, where: str) -> JsonObject:
+    """A document of values. Raises ClusterformError('bad-values')."""
     if not text.strip():
         return {}
     documents, findings = yamldoc.parse(text.encode(), where)
     errors = [f for f in findings if f.severity == "error"]
-    if errors or len(documents) != 1:
+    if errors or len(documents) > 1:
         why = errors[0].summary if errors else "it is not one YAML mapping"
-        raise ClusterformError("bad-values", f"{where}: {why}")
-    return documents[0].body
+        raise ClusterformError("bad-values", why)
+    return documents[0].body if documents else {}
 
 
-def typed(text: str) -> Any:
-    """A value as `--set` reads it: null, booleans, integers without a leading zero, else text."""
-    if text == "null":
-        return None
-    if text in ("true", "false"):
-        return text == "true"
-    digits = text.removeprefix("-")
-    if text == "0" or (digits.isdecimal() and not digits.startswith("0")):
-        return int(text)
-    return text
+def _set(values: JsonObject, entry: ValuesFrom, text: str) -> None:
+    """One setting, as helm-controller makes it (fluxcd/pkg/chartutil, ReplacePathValue)."""
+    if entry.literal:
+        set_literally(values, entry.target_path, text)
+        return
+    quoted = any(len(text) > 1 and text[0] == text[-1] == quote for quote in _QUOTES)
+    if quoted:
+        text = text.strip(_QUOTES)
+    set_into(values, f"{entry.target_path}={text}", strings=quoted)

@@ -1,0 +1,78 @@
+"""What Helm says of a chart that it cannot render, for people: short, its place, no values.
+
+Helm's messages name every `include` on the way and may quote values (`error calling int: …`,
+schema violations, `fail`), which may be secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import msgspec
+
+LONGEST = 300
+_SHORTEST = 6
+"""Characters of a value that is cut out; shorter ones are in every message."""
+_WITHHELD = "(value withheld)"
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\'\n]*)\'|`([^`]*)`')
+_PREFIX = re.compile(
+    r"\s+|(?:template|Error):\s*|(?:execution|parse) error (?:at|in)\s*"
+    r"|error calling \w+:\s*"
+    r"|error during tpl function execution for \"(?:[^\"\\]|\\.)*\":\s*|gotpl:[\d:]+\s*"
+    r"|executing \"[^\"]{0,300}\" at <[^\n]{0,400}?>:\s*"
+    r"|executing \"[^\"]{0,300}\" at\s*"
+    r"|\(?(?P<place>[\w.-]+/[\w./-]+:\d+)(?::\d+)?\)?:?(?=\s|$)"
+)
+_NOISE = "Use --debug flag to render out invalid YAML"
+_SCHEMA = "the schema(s) in the following chart(s):"
+
+
+def bounded(raw: str, values: Any, secrets: Collection[str]) -> str:
+    """`templates/a.yaml:3: MESSAGE (from templates/b.yaml:1)`, at most about 400 characters."""
+    text = withheld(raw.strip(), values, secrets).removesuffix(_NOISE)
+    if _SCHEMA in text:
+        found = text.partition(_SCHEMA)[2]
+        lines = [line.strip().removeprefix("- ") for line in found.splitlines() if line.strip()]
+        return "the values do not fit values.schema.json: " + _cut("; ".join(lines))
+    at, places = 0, []
+    while at < len(text) and (match := _PREFIX.match(text, at)) and match.end() > at:
+        at = match.end()
+        if match["place"]:
+            places.append(match["place"].partition("/")[2])
+    message = _cut(" ".join(text[at:].split()) or "it fails")
+    if not places:
+        return message
+    origin = f" (from {places[0]})" if places[0] != places[-1] else ""
+    return f"{places[-1]}: {message}{origin}"
+
+
+def withheld(text: str, values: Any, secrets: Collection[str]) -> str:
+    """Without secrets, wherever they stand, and without quoted values of the request."""
+    for secret in sorted((s for s in secrets if len(s) >= _SHORTEST), key=len, reverse=True):
+        for form in (secret, msgspec.json.encode(secret)[1:-1].decode()):
+            text = text.replace(form, _WITHHELD)
+    known = set(_scalars(values))
+
+    def shown(match: re.Match[str]) -> str:
+        inner = match[1] if match[1] is not None else match[2] if match[2] is not None else match[3]
+        return _WITHHELD if inner in known else match[0]
+
+    return _QUOTED.sub(shown, text)
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _scalars(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _scalars(inner)
+    elif value is not None and len(text := str(value)) >= _SHORTEST:
+        yield text
+        yield msgspec.json.encode(text)[1:-1].decode()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
