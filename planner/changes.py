@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from providers.base import APPLIED, Impact, Milestone
-from state.resource import FieldPath, Origin, Release, ResourceId, SecretRef
+from state.resource import FieldPath, Hook, Origin, Release, ResourceId, SecretRef
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -149,6 +149,8 @@ class Change(Frozen, frozen=True, kw_only=True):
     """What the object is rendered from."""
     release_before: Release | None = None
     """The same as it was when the object was last written, where it differs."""
+    hook: Hook | None = None
+    """Of a Helm hook: applied at a moment of its release."""
     logical: str = ""
     """Of a template: its name in Git."""
     predecessor: str = ""

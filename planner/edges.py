@@ -23,6 +23,7 @@ from planner.changes import (
 from planner.deadlines import Deadlines, within
 from planner.expansions import Order
 from planner.graph import Node, check_acyclic, node_key
+from planner.hookorder import order_hooks
 from planner.planned import Planned
 from planner.releaseorder import order_releases
 from planner.units import ADDONS, cluster_of_unit, is_workload
@@ -109,6 +110,7 @@ class _Builder:
         self._provider_gates()
         self._reachable_clusters()
         order_releases(self.world.orders, self.writes, self._gate, self.edge)
+        order_hooks(self.writes, self._gate, self.edge)
         self._convergence()
 
     def graph(self) -> Graph:

@@ -20,6 +20,7 @@ from planner.rendered import Part, Source, checked
 from planner.sources import Files
 from providers import yamldoc
 from providers.flux import clusterctl
+from providers.helm import hooks
 from providers.helm.pool import Renderer, Request
 from providers.kustomize.build import build_many
 from providers.kustomize.options import Built, FluxBuild
@@ -27,7 +28,15 @@ from providers.kustomize.options import Request as Folder
 from providers.secrets import Pins
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
-from state.resource import FieldPath, JsonObject, Origin, RenderedRelease, digest, split_api_version
+from state.resource import (
+    FieldPath,
+    Hook,
+    JsonObject,
+    Origin,
+    RenderedRelease,
+    digest,
+    split_api_version,
+)
 
 FORMAT = b"1"
 """Counts up whenever what a job gives changes."""
@@ -114,7 +123,7 @@ class Jobs:
         for job in jobs:
             entry = known[id(job)]
             if entry is not None:
-                done = Done(job=job, manifests=entry.manifests)
+                done = Done(job=job, manifests=entry.manifests, findings=list(entry.findings))
             else:
                 done = self._checked(job, *next(made))
             self._jobs[job.source.rendered] = job
@@ -191,9 +200,16 @@ class Jobs:
             self.tools.add(result.renderer)
             chart = f"chart {job.chart.chart.name} {job.chart.chart.version}"
             parts = [
-                Part(body=o.body, by=f"{chart}, {o.template}", once=o.crd) for o in result.objects
+                Part(body=o.body, by=f"{chart}, {o.template}", once=o.crd, hook=_hook(o.hook))
+                for o in result.objects
             ]
-            yield parts, [_placed(f, job.source) for f in result.findings]
+            yield (
+                parts,
+                [
+                    *(_placed(f, job.source) for f in result.findings),
+                    *_not_run(result.skipped, job.source),
+                ],
+            )
 
     def _builds(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
         for job, built in zip(jobs, _built(jobs), strict=True):
@@ -221,8 +237,9 @@ class Jobs:
             files = job.build.read
             marks = job.build.files.identity(self._pins, files)
             self._settle(job, marks)
-        if not findings:
-            self._cache.put(key, tuple(sorted(kinds)), manifests, files, marks)
+        if not any(f.severity == "error" for f in findings):
+            said = tuple(findings)
+            self._cache.put(key, tuple(sorted(kinds)), manifests, files, marks, said)
         return Done(job=job, manifests=manifests, findings=findings)
 
     def _key(self, job: Job) -> str:
@@ -244,6 +261,21 @@ class Jobs:
         running, self._running = self._running, None
         if running is not None:
             running.close()
+
+
+def _hook(found: hooks.Hook | None) -> Hook | None:
+    return Hook(found.events, found.weight) if found is not None else None
+
+
+def _not_run(skipped: tuple[str, ...], source: Source) -> Iterator[Finding]:
+    if skipped:
+        yield Finding(
+            severity="warning",
+            code="hooks-not-run",
+            summary=f"{source.what}: hooks that are not run: {', '.join(skipped)}",
+            path=source.origin.path,
+            line=source.origin.line,
+        )
 
 
 def _filled(template: Template) -> tuple[list[Part], list[Finding]]:

@@ -24,6 +24,7 @@ from state.errors import ClusterformError
 from state.resource import (
     FieldPath,
     GitBlob,
+    Hook,
     JsonObject,
     Origin,
     Release,
@@ -64,6 +65,8 @@ class LoadedDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What it was rendered from; None: it is written as it is."""
     once: bool = False
     """Created where it is missing, never changed (state.resource.Resource)."""
+    hook: Hook | None = None
+    """Of a Helm hook (state.resource.Resource)."""
     inputs: str = ""
     """Of a rendered one: digest over the sources of its render's inputs (RenderedRelease)."""
 

@@ -14,7 +14,7 @@ import msgspec
 from planner.filereader import API_VERSION, GROUP
 from providers import secrets
 from providers.yamldoc import Document, Finding
-from state.resource import FieldPath, JsonObject, canonical, path_text, split_api_version
+from state.resource import FieldPath, Hook, JsonObject, canonical, path_text, split_api_version
 
 CLUSTER_ANNOTATION = "clusterform.dev/cluster"
 """Names the workload cluster (`namespace/name`) that an object lives in."""
@@ -58,6 +58,8 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a rendered object: the chart's template, or the file that a kustomization took."""
     once: bool = False
     """Of a rendered object: created where it is missing, never changed."""
+    hook: Hook | None = None
+    """Of a rendered object: a Helm hook."""
 
 
 class Checked(msgspec.Struct):

@@ -18,6 +18,7 @@ import msgspec
 
 from planner.manifest import Manifest
 from providers.secrets import private_folder
+from providers.yamldoc import Finding
 from state.resource import canonical, digest
 
 FORMAT = b"clusterform parsed files 3\n"
@@ -38,6 +39,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a build: the files that it depends on."""
     marks: str = ""
     """Digest over their blob ids or pins, when it was made."""
+    findings: tuple[Finding, ...] = ()
+    """Warnings of a render or build."""
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -77,10 +80,12 @@ class ParseCache:
         manifests: tuple[Manifest, ...],
         files: tuple[str, ...] = (),
         marks: str = "",
+        findings: tuple[Finding, ...] = (),
     ) -> None:
         """Remember a file or build. The caller keeps out what is sensitive."""
         if self._path is not None:
-            self._used[key] = Entry(kinds, self._rules_digest(kinds), manifests, files, marks)
+            rules = self._rules_digest(kinds)
+            self._used[key] = Entry(kinds, rules, manifests, files, marks, findings)
             self._fresh = True
 
     def save(self) -> None:

@@ -45,6 +45,7 @@ from planner.compare import Candidate, Comparer, Comparison
 from planner.dryrun import DryRunner
 from planner.edges import World
 from planner.facts import FactReader
+from planner.hookruns import Hooks
 from planner.impact import read_before, with_impact
 from planner.keepers import Keepers
 from planner.load import Loaded
@@ -260,6 +261,7 @@ class _Planning:
             destroy_clusters=context.destroy_clusters,
         )
         Declared(context, fates, wanted).compare_all(physical, names, self._in_threads, self.out)
+        Hooks(context, fates, wanted).run(physical, self.out)
         gone = {p.id for p in self._owned_elsewhere(wanted)}
         gone |= {id_ for id_ in self.inputs.records if id_ not in wanted}
         unwanted = Unwanted(context, fates)

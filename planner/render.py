@@ -124,6 +124,7 @@ def _resource(document: LoadedDocument, scopes: Scopes, findings: list[Finding])
         secrets=document.secrets,
         release=document.release,
         once=document.once,
+        hook=document.hook,
     )
 
 

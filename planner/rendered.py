@@ -21,6 +21,7 @@ from providers.yamldoc import Document, Finding
 from state.fields import value_at
 from state.resource import (
     FieldPath,
+    Hook,
     JsonObject,
     Origin,
     Release,
@@ -59,6 +60,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     """Chart and template, or the file that it was taken from."""
     once: bool = False
+    hook: Hook | None = None
 
 
 def checked(
@@ -78,7 +80,7 @@ def checked(
         ]
         if result.manifest is None:
             continue
-        made = msgspec.structs.replace(result.manifest, by=part.by, once=part.once)
+        made = msgspec.structs.replace(result.manifest, by=part.by, once=part.once, hook=part.hook)
         found.append(_untainted(made, secret_values))
     return tuple(found), findings
 
@@ -112,6 +114,7 @@ def documents(manifests: Iterable[Manifest], source: Source) -> Iterator[LoadedD
             provider=source.provider,
             release=source.release,
             once=part.once,
+            hook=part.hook,
             inputs=source.rendered.inputs,
         )
 

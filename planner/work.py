@@ -74,6 +74,8 @@ class Declared(Decider):
         open_: list[Candidate] = []
         changing: dict[ResourceId, tuple[JsonObject, ...]] = {}
         for resource in resources:
+            if resource.hook is not None:
+                continue  # decided with its release (planner.hookruns)
             live = self._context.observe(resource.id)
             if resource.once and isinstance(live, Present) and not live.deleting:
                 out.unchanged += 1
@@ -319,6 +321,7 @@ class Declared(Decider):
             origin=resource.origin,
             release=resource.release,
             release_before=self._release_before(resource),
+            hook=resource.hook,
             logical=resource.logical,
             depends_on=tuple(sorted(targets)),
         )

@@ -17,6 +17,8 @@ SECRET = GroupKind("", "Secret")
 ESTABLISHED = Milestone(name="established", deadline=60)
 SERVING = Milestone(name="available", deadline=600)
 EXISTS = Milestone(name="exists", deadline=2100)
+COMPLETE = Milestone(name="complete", deadline=300)
+"""Of a Job or Pod that is a Helm hook; 300 s is Helm's default timeout."""
 
 
 def _pod(at: str) -> tuple[RefRule, ...]:

@@ -201,6 +201,23 @@ def _established(body: JsonObject, _: Relatives) -> Readiness:
     return wait_for(body, ("Established", "True"))
 
 
+def _complete(body: JsonObject, _: Relatives) -> Readiness:
+    """A Job or Pod that ran to its end (helm/helm v4.2, pkg/kube, jobReady and podReady of hooks);
+    anything else is complete once it is there."""
+    if body.get("kind") == "Pod":
+        phase = value(body, "status.phase")
+        if phase == "Succeeded":
+            return REACHED
+        health = Health.BLOCKED if phase == "Failed" else Health.WAITING
+        return Readiness(health, str(phase or "Pending"))
+    if body.get("kind") != "Job":
+        return REACHED
+    failed = condition(body, "Failed")
+    if failed.status == "True":
+        return Readiness(Health.BLOCKED, "Failed", failed.message)
+    return wait_for(body, ("Complete", "True"))
+
+
 def _available(body: JsonObject, relatives: Relatives) -> Readiness:
     kind = body.get("kind")
     if kind == "Deployment":
@@ -429,6 +446,7 @@ def _releases(body: JsonObject, _: Relatives) -> Readiness:
 
 
 _PREDICATES: dict[str, Callable[[JsonObject, Relatives], Readiness]] = {
+    "complete": _complete,
     "established": _established,
     "available": _available,
     "class-followed": _followed,

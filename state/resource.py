@@ -209,6 +209,15 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
         )
 
 
+class Hook(msgspec.Struct, frozen=True, gc=False):
+    """The moments of a Helm release at which an object is applied, instead of with the others."""
+
+    events: tuple[str, ...]
+    """`pre-install`, `post-install`, `pre-upgrade`, `post-upgrade`."""
+    weight: int = 0
+    """Lower ones come first."""
+
+
 class Resource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One desired object.
 
@@ -231,6 +240,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What it was rendered from; None: it is written as it is."""
     once: bool = False
     """Created where it is missing, never changed: a CRD of a chart, `ssa: IfNotPresent`."""
+    hook: Hook | None = None
+    """Of a Helm hook: applied when its release is installed or upgraded, and only then."""
 
     def decoded(self) -> JsonObject:
         """A fresh dict of the body; safe to change."""

@@ -255,3 +255,60 @@ def test_a_changed_field_names_the_line_of_its_value_or_its_template(tmp_path: P
         ("shop-dev-control-plane", "charts/aws-cluster/templates/control-plane.yaml"),
         ("shop-staging-control-plane", "charts/azure-cluster/values.yaml:9"),
     }
+
+
+JOB = """\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{{{ .Release.Name }}}}-{name}
+  namespace: {{{{ .Release.Namespace }}}}
+  annotations: {{helm.sh/hook: "{events}", helm.sh/hook-weight: "{weight}"}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{{name: run, image: example.org/run:1}}]
+"""
+
+
+def test_hooks_run_with_their_release_and_only_then(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    for name, events, weight in (
+        ("check", "pre-install,pre-upgrade", 5),
+        ("first", "pre-install", -1),
+        ("notify", "post-upgrade", 0),
+        ("gone", "pre-delete", 0),
+        ("try", "test", 0),
+    ):
+        text = JOB.format(name=name, events=events, weight=weight)
+        lab.write(f"charts/dev-cluster/templates/{name}.yaml", text)
+
+    def jobs(plan: Plan) -> list[tuple[str, str]]:
+        return [(c.id.name, c.verb.value) for c in plan.changes if c.id.kind == "Job"]
+
+    plan = lab.plan()
+    assert jobs(plan) == [("shop-local-check", "create"), ("shop-local-first", "create")]
+    order = {(str(e.before), str(e.after)): e.until.name for e in plan.graph.edges}
+    assert order["Job shop/shop-local-first", "Job shop/shop-local-check"] == "complete"
+    assert order["Job shop/shop-local-check", "Cluster shop/shop-local"] == "complete"
+    said = [f.summary for f in plan.findings if "hooks that are not run" in f.summary]
+    assert said == [
+        "HelmRelease shop/shop-local: hooks that are not run: Job shop-local-gone (pre-delete)"
+    ]
+    lab.apply(plan)
+    assert lab.plan().changes == ()
+
+    lab.edit("clusters/local/shop-local.yaml", ("count: 2}", "count: 3}"))
+    upgrade = lab.plan()
+    assert jobs(upgrade) == [
+        ("shop-local-check", "replace"),
+        ("shop-local-check", "replace"),
+        ("shop-local-notify", "create"),
+    ]
+    order = {(str(e.before), str(e.after)) for e in upgrade.graph.edges}
+    gate = "mgmt HelmRelease shop/shop-local applied"
+    assert ("MachineDeployment shop/shop-local-md0", gate) in order
+    assert (gate, "Job shop/shop-local-notify") in order
+    lab.apply(upgrade)
+    assert lab.plan().changes == ()
