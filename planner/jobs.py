@@ -18,7 +18,7 @@ from planner.manifest import Manifest
 from planner.parsecache import ParseCache
 from planner.rendered import Part, Source, checked
 from planner.sources import Files
-from providers.helm.pool import Renderer, Request
+from providers.helm.pool import Renderer, Request, renderer_of
 from providers.kustomize.build import build_many
 from providers.kustomize.options import Built, FluxBuild
 from providers.kustomize.options import Request as Folder
@@ -27,7 +27,7 @@ from providers.yamldoc import Finding
 from state.errors import ClusterformError
 from state.resource import JsonObject, Origin, RenderedRelease, digest, split_api_version
 
-FORMAT = b"1"
+FORMAT = b"2"
 """Counts up whenever what a job gives changes."""
 
 
@@ -69,6 +69,15 @@ class Done(msgspec.Struct, kw_only=True):
     findings: list[Finding] = []
 
 
+class _Made(msgspec.Struct):
+    """What one run gives, unchecked."""
+
+    parts: list[Part]
+    findings: list[Finding]
+    skipped: tuple[str, ...] = ()
+    """Hooks that are not run."""
+
+
 class Jobs:
     """Runs jobs; keeps them by release, to render again for a secret value."""
 
@@ -89,16 +98,18 @@ class Jobs:
 
     def run(self, jobs: list[Job]) -> Iterator[Done]:
         """All jobs, in their order; what this machine knows already is not run again."""
-        known = {id(job): self._cache.get(self._key(job)) for job in jobs}
+        keys = {id(job): self._key(job) for job in jobs}
+        known = {id(job): self._cache.get(keys[id(job)]) for job in jobs}
         fresh = [job for job in jobs if known[id(job)] is None]
         made = self._run_fresh(fresh)
         for job in jobs:
             self._jobs[job.source.rendered] = job
             manifests = known[id(job)]
             if manifests is not None:
-                yield Done(job=job, manifests=manifests)
+                skipped = self._cache.notes(keys[id(job)])
+                yield Done(job=job, manifests=manifests, findings=_not_run(skipped, job.source))
             else:
-                yield self._checked(job, *next(made))
+                yield self._checked(job, next(made))
 
     def bodies(self, source: RenderedRelease) -> list[JsonObject]:
         """What a release renders to, values and all, in memory.
@@ -113,59 +124,75 @@ class Jobs:
                     f"{source.release} does not render from the same inputs any more",
                     hint="make a new plan",
                 )
-            parts, findings = next(self._run_fresh([job]))
-            if findings:
-                raise ClusterformError("render", findings[0].summary, where=findings[0].where)
-            self._bodies[source] = [part.body for part in parts]
+            made = next(self._run_fresh([job]))
+            if made.findings:
+                found = made.findings[0]
+                raise ClusterformError("render", found.summary, where=found.where)
+            self._bodies[source] = [part.body for part in made.parts]
         return self._bodies[source]
 
-    def _run_fresh(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
+    def _run_fresh(self, jobs: list[Job]) -> Iterator[_Made]:
         charts = self._charts([job for job in jobs if job.chart is not None])
         builds = self._builds([job for job in jobs if job.build is not None])
         for job in jobs:
-            parts, findings = next(charts if job.chart is not None else builds)
+            made = next(charts if job.chart is not None else builds)
             try:
-                yield job.finish(parts), findings
+                made.parts = job.finish(made.parts) if made.parts else []
             except ClusterformError as error:
-                what = job.source.what
-                yield [], [*findings, as_finding(error, what, job.source.origin)]
+                made.parts = []
+                made.findings.append(as_finding(error, job.source.what, job.source.origin))
+            yield made
 
-    def _charts(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
+    def _charts(self, jobs: list[Job]) -> Iterator[_Made]:
         requests = [job.chart for job in jobs if job.chart is not None]
         results = self._started().render(requests) if requests else iter(())
         for job, result in zip(jobs, results, strict=True):
             assert job.chart is not None
-            self.tools.add(result.renderer)
             chart = f"chart {job.chart.chart.name} {job.chart.chart.version}"
             parts = [
-                Part(body=o.body, by=f"{chart}, {o.template}", once=o.crd) for o in result.objects
+                Part(
+                    body=o.body,
+                    by=f"{chart}, {o.template}",
+                    # Helm never changes what a chart's crds/ made, unless it is told to.
+                    once=o.crd and job.chart.crds != "CreateReplace",
+                    crd=o.crd,
+                    hook=o.hook.text if o.hook else "",
+                )
+                for o in result.objects
             ]
-            yield parts, [_placed(f, job.source) for f in result.findings]
+            findings = [_placed(f, job.source) for f in result.findings]
+            yield _Made(parts, findings, result.skipped)
 
-    def _builds(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
+    def _builds(self, jobs: list[Job]) -> Iterator[_Made]:
         for job, built in zip(jobs, _built(jobs), strict=True):
-            self.tools.update([built.tool] if built.tool else ())
             assert job.build is not None
             where = job.build.files.where
             parts = [
                 Part(body=msgspec.json.decode(o.body), by=where(o.path) if o.path else "")
                 for o in built.objects
             ]
-            yield parts, [_placed(f, job.source) for f in built.findings]
+            yield _Made(parts, [_placed(f, job.source) for f in built.findings])
 
-    def _checked(self, job: Job, parts: list[Part], findings: list[Finding]) -> Done:
+    def _checked(self, job: Job, made: _Made) -> Done:
+        parts = made.parts
         kinds = {
             (split_api_version(str(p.body.get("apiVersion", "")))[0], str(p.body.get("kind", "")))
             for p in parts
         }
         manifests, more = checked(parts, job.source.origin.path, job.secret_values, self._sensitive)
-        findings = [*findings, *(_placed(f, job.source) for f in more)]
+        findings = [*made.findings, *(_placed(f, job.source) for f in more)]
         if not findings:
-            self._cache.put(self._key(job), tuple(sorted(kinds)), manifests)
+            self._cache.put(self._key(job), tuple(sorted(kinds)), manifests, made.skipped)
+        findings += _not_run(made.skipped, job.source)
         return Done(job=job, manifests=manifests, findings=findings)
 
     def _key(self, job: Job) -> str:
-        tool = "|".join(find_tool().command) if job.build is not None else "chart"
+        """Of what is remembered: another tool, or another version of it, may give other objects."""
+        try:
+            tool = renderer_of(job.chart) if job.chart is not None else find_tool().title
+        except ClusterformError:
+            return ""  # said where it is run
+        self.tools.add(tool)
         return digest(FORMAT, job.inputs.encode(), tool.encode())
 
     def _started(self) -> Renderer:
@@ -186,6 +213,22 @@ def _built(jobs: list[Job]) -> Iterator[Built]:
         builds = [job.build for job in group if job.build is not None]
         requests = [Folder(path=b.path, flux=b.flux) for b in builds]
         yield from build_many(builds[0].files, requests)
+
+
+def _not_run(skipped: tuple[str, ...], source: Source) -> list[Finding]:
+    """Hooks that wait for a deletion or a rollback, which a plan makes in its own way."""
+    if not skipped:
+        return []
+    count = f"{len(skipped)} hook{'s' if len(skipped) > 1 else ''}"
+    return [
+        Finding(
+            severity="warning",
+            code="hooks-not-run",
+            summary=f"{source.what}: {count} of its chart will not be run: {', '.join(skipped)}",
+            path=source.origin.path,
+            line=source.origin.line,
+        )
+    ]
 
 
 def as_finding(error: ClusterformError, what: str, origin: Origin) -> Finding:

@@ -64,6 +64,9 @@ class LoadedDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What it was rendered from; None: it is written as it is."""
     once: bool = False
     """Created where it is missing, never changed (state.resource.Resource)."""
+    hook: str = ""
+    """Of a rendered one: `pre-install,pre-upgrade weight -5 before-hook-creation` where it is a
+    hook of its chart, else empty."""
     inputs: str = ""
     """Of a rendered one: digest over the sources of its render's inputs (RenderedRelease)."""
 

@@ -58,6 +58,8 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a rendered object: the chart's template, or the file that a kustomization took."""
     once: bool = False
     """Of a rendered object: created where it is missing, never changed."""
+    hook: str = ""
+    """Of a rendered object: when Helm applies it (`providers.helm.hooks.Hook.text`)."""
 
 
 class Checked(msgspec.Struct):

@@ -20,7 +20,7 @@ from planner.manifest import Manifest
 from providers.secrets import private_folder
 from state.resource import canonical, digest
 
-FORMAT = b"clusterform parsed files 2\n"
+FORMAT = b"clusterform parsed files 3\n"
 """Counts up whenever parsing or normalising changes what it gives."""
 
 Kinds = tuple[tuple[str, str], ...]
@@ -34,6 +34,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rules: bytes
     """Digest of the sensitive fields of `kinds` when it was parsed."""
     manifests: tuple[Manifest, ...]
+    notes: tuple[str, ...] = ()
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -61,10 +62,20 @@ class ParseCache:
         self._used[key] = entry
         return entry.manifests
 
-    def put(self, key: str, kinds: Kinds, manifests: tuple[Manifest, ...]) -> None:
+    def notes(self, key: str) -> tuple[str, ...]:
+        """What was noted with an entry that `get` gave."""
+        return self._used[key].notes
+
+    def put(
+        self,
+        key: str,
+        kinds: Kinds,
+        manifests: tuple[Manifest, ...],
+        notes: tuple[str, ...] = (),
+    ) -> None:
         """Remember a file. The caller keeps out what is sensitive."""
         if self._path is not None:
-            self._used[key] = Entry(kinds, self._rules_digest(kinds), manifests)
+            self._used[key] = Entry(kinds, self._rules_digest(kinds), manifests, notes)
             self._fresh = True
 
     def save(self) -> None:

@@ -59,6 +59,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     """Chart and template, or the file that it was taken from."""
     once: bool = False
+    crd: bool = False
+    """From a chart's `crds/`: neither post-rendered nor labelled."""
+    hook: str = ""
+    """When Helm applies it (`providers.helm.hooks.Hook.text`)."""
 
 
 def checked(
@@ -78,7 +82,7 @@ def checked(
         ]
         if result.manifest is None:
             continue
-        made = msgspec.structs.replace(result.manifest, by=part.by, once=part.once)
+        made = msgspec.structs.replace(result.manifest, by=part.by, once=part.once, hook=part.hook)
         found.append(_untainted(made, secret_values))
     return tuple(found), findings
 
@@ -112,6 +116,7 @@ def documents(manifests: Iterable[Manifest], source: Source) -> Iterator[LoadedD
             provider=source.provider,
             release=source.release,
             once=part.once,
+            hook=part.hook,
             inputs=source.rendered.inputs,
         )
 
