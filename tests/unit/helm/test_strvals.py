@@ -85,7 +85,7 @@ a=b=c
 a=b}c
 a b=1
 a= 1
-a=1 
+a=1\t
 a
 a.b
 a.b,c=1
@@ -117,7 +117,6 @@ def ours(expression: str) -> Any:
     try:
         set_into(values, expression)
     except ClusterformError as error:
-        assert error.code == "bad-values"
         return "unclosed" if error.brief == "an index ends with ]" else "refused"
     return values
 
