@@ -87,7 +87,6 @@ class Blueprints:
             name=workload.name,
             namespace=workload.namespace,
             values=workload.values,
-            crds=True,
             capabilities=self._releases.capabilities(management),
         )
 
@@ -125,7 +124,6 @@ class Blueprints:
                 name=profile.name,
                 namespace=profile.namespace,
                 values=msgspec.json.decode(profile.values),
-                crds=True,
                 capabilities=None,
             )
         else:

@@ -114,7 +114,12 @@ class Expander:
         return msgspec.structs.replace(
             loaded,
             documents=tuple(done),
-            findings=tuple(sorted([*kept, *self._findings], key=lambda f: (f.path, f.line))),
+            findings=tuple(
+                sorted(
+                    [*kept, *self._findings, *self._releases.findings],
+                    key=lambda f: (f.path, f.line),
+                )
+            ),
             overlays=(),
             renderers=tuple(sorted(self._jobs.tools)),
             charts=tuple(sorted(self._releases.charts)),

@@ -21,7 +21,7 @@ from planner.sources import Files
 from providers import yamldoc
 from providers.flux import clusterctl
 from providers.helm import hooks
-from providers.helm.pool import Renderer, Request
+from providers.helm.pool import Renderer, Request, renderer_of
 from providers.kustomize.build import build_many
 from providers.kustomize.options import Built, FluxBuild
 from providers.kustomize.options import Request as Folder
@@ -197,10 +197,16 @@ class Jobs:
         results = self._started().render(requests) if requests else iter(())
         for job, result in zip(jobs, results, strict=True):
             assert job.chart is not None
-            self.tools.add(result.renderer)
             chart = f"chart {job.chart.chart.name} {job.chart.chart.version}"
             parts = [
-                Part(body=o.body, by=f"{chart}, {o.template}", once=o.crd, hook=_hook(o.hook))
+                Part(
+                    body=o.body,
+                    by=f"{chart}, {o.template}",
+                    # Helm never changes what a chart's crds/ made, unless it is told to.
+                    once=o.crd and job.chart.crds != "CreateReplace",
+                    crd=o.crd,
+                    hook=_hook(o.hook),
+                )
                 for o in result.objects
             ]
             yield (
@@ -247,9 +253,19 @@ class Jobs:
             marks = job.template.files.identity(self._pins, [job.template.path])
             return digest(FORMAT, b"template", job.inputs.encode(), marks.encode())
         if job.build is None:
-            return digest(FORMAT, b"chart", job.inputs.encode())
+            return self._chart_key(job)
         names = job.build.files.names(job.build.path)
         return digest(FORMAT, b"build", job.inputs.encode(), names.encode())
+
+    def _chart_key(self, job: Job) -> str:
+        """Another renderer, or another version of it, may give other objects."""
+        assert job.chart is not None
+        try:
+            tool = renderer_of(job.chart)
+        except ClusterformError:
+            return ""  # said where it is run
+        self.tools.add(tool)
+        return digest(FORMAT, b"chart", job.inputs.encode(), tool.encode())
 
     def _started(self) -> Renderer:
         if self._running is None:

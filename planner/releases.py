@@ -6,7 +6,7 @@ compute them. Source: helm-controller v1.6 and helm-operator v1.4 (docs/gitops.m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,8 @@ from planner.index import Index, identity_of
 from planner.jobs import Job
 from planner.kustomizations import Reveal, data_of, remote_cluster
 from planner.load import LoadedDocument
-from planner.rendered import Part, Source
+from planner.postrender import finished
+from planner.rendered import Source
 from planner.sources import Files, Sources
 from providers import yamldoc
 from providers.flux import sources as flux_sources
@@ -30,8 +31,9 @@ from providers.helm.release import ChartRef, ValuesFrom, of_helm_chart, parse
 from providers.helm.release import Release as Spec
 from providers.helm.values import merge
 from providers.secrets import Pins
+from providers.yamldoc import Finding
 from state.errors import ClusterformError
-from state.resource import Release, RenderedRelease, digest
+from state.resource import Origin, Release, RenderedRelease, digest
 
 
 class Releases:
@@ -50,10 +52,16 @@ class Releases:
         self._capabilities = capabilities
         self._charts: dict[tuple[str, str], Chart] = {}
         self.charts: set[ChartUse] = set()
+        self.findings: list[Finding] = []
+        """Warnings about charts, once for each, and about fields of releases."""
+        self._told: set[str] = set()
 
     def job(self, document: LoadedDocument, index: Index) -> Job:
         """The render of a HelmRelease. Raises ClusterformError naming what is missing."""
         spec = parse(msgspec.json.decode(document.body))
+        what = f"HelmRelease {spec.namespace}/{spec.name}"
+        for note in spec.notes:
+            self._warn("release-field", f"{what}: {note}", document.origin)
         chart = self._chart(document, spec, index)
         texts: dict[ValuesFrom, str | None] = {}
         used: list[str] = []
@@ -78,8 +86,10 @@ class Releases:
             name=spec.release_name,
             namespace=spec.target_namespace,
             values=values,
-            crds=spec.crds != "Skip",
+            crds=spec.crds,
             capabilities=self._capabilities(document.management),
+            hooks=spec.hooks,
+            secret_values=tuple(secret_values),
         )
         inputs = digest(
             b"helm",
@@ -100,7 +110,7 @@ class Releases:
                 cluster=cluster,
             ),
             chart=request,
-            finish=lambda parts: _finished(parts, spec),
+            finish=lambda parts: finished(parts, spec),
             inline=spec.values,
             at=("f:spec", "f:values"),
             secret_values=tuple(secret_values),
@@ -139,6 +149,15 @@ class Releases:
         return self._used(self._located(document.management, spec.chart, spec, index))
 
     def _used(self, chart: Chart) -> Chart:
+        if chart.random and chart.digest not in self._told:
+            self._told.add(chart.digest)
+            named = ", ".join(f"{function} in {template}" for function, template in chart.random)
+            self._warn(
+                "random-chart",
+                f"chart {chart.name} {chart.version} does not render the same twice: {named}",
+                Origin(chart.where, 0),
+                "give the value in the release instead: every new render is a change",
+            )
         self.charts.add(
             ChartUse(
                 name=chart.name,
@@ -149,6 +168,18 @@ class Releases:
             )
         )
         return chart
+
+    def _warn(self, code: str, summary: str, origin: Origin, hint: str = "") -> None:
+        self.findings.append(
+            Finding(
+                severity="warning",
+                code=code,
+                summary=summary,
+                path=origin.path,
+                line=origin.line,
+                hint=hint,
+            )
+        )
 
     def _located(self, management: str, ref: ChartRef, spec: Spec, index: Index) -> Chart:
         if ref.kind == "git":
@@ -171,10 +202,20 @@ class Releases:
         parsed = flux_sources.read(body)
         files = self._sources.find(parsed.url, parsed.revision)
         if kind == "HelmRepository":
-            return self._of_repository(files, ref)
+            chart = self._of_repository(files, ref)
+            return self._with_values(chart, chart.files, ref)
         if kind in ("GitRepository", "Bucket"):
-            return self._read(files.below(ref.path), ref.path)
+            return self._with_values(self._read(files.below(ref.path), ref.path), files, ref)
         return self._whole(files, parsed.url)
+
+    def _with_values(self, chart: Chart, files: Mapping[str, bytes], ref: ChartRef) -> Chart:
+        """`valuesFiles`: paths are those of the chart, or of the whole repository that has it."""
+        if not ref.values_files:
+            return chart
+        key = (chart.digest, "\0".join(ref.values_files))
+        if key not in self._charts:
+            self._charts[key] = chart.with_values(files, ref.values_files, ref.ignore_missing)
+        return self._charts[key]
 
     def _of_repository(self, files: Files, ref: ChartRef) -> Chart:
         """A chart of a repository's folder: `NAME/`, or the newest `NAME-VERSION.tgz` that fits."""
@@ -263,21 +304,6 @@ class Releases:
         if entry.kind == "Secret":
             secret_values += texts_of(data[entry.key], whole=bool(entry.target_path))
         return data[entry.key]
-
-
-def _finished(parts: list[Part], spec: Spec) -> list[Part]:
-    """With the metadata that Flux adds to everything of a release."""
-    if not (spec.common_labels or spec.common_annotations):
-        return parts
-    for part in parts:
-        metadata = part.body.setdefault("metadata", {})
-        for field, more in (
-            ("labels", spec.common_labels),
-            ("annotations", spec.common_annotations),
-        ):
-            if more:
-                metadata[field] = {**(metadata.get(field) or {}), **more}
-    return parts
 
 
 def texts_of(text: str, *, whole: bool) -> list[str]:

@@ -60,6 +60,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     """Chart and template, or the file that it was taken from."""
     once: bool = False
+    crd: bool = False
+    """From a chart's `crds/`: post-renderers pass it over."""
     hook: Hook | None = None
 
 

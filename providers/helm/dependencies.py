@@ -90,7 +90,7 @@ def _check(unit: Unit, found: list[tuple[str, str]], where: str) -> None:
         versions = [version for known, version in found if known == name]
         if not versions:
             raise _missing(where, f"it depends on {name} {wanted}, which is not in charts/")
-        if not any(satisfies(version, wanted) for version in versions):
+        if wanted and not any(satisfies(version, wanted) for version in versions):
             raise _missing(
                 where, f"it depends on {name} {wanted}, and charts/ has {', '.join(versions)}"
             )

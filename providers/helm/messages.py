@@ -17,6 +17,8 @@ _SHORTEST = 6
 """Characters of a value that is cut out; shorter ones are in every message."""
 _WITHHELD = "(value withheld)"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\'\n]*)\'|`([^`]*)`')
+_WORD = re.compile(r"[\w+=-]{4,}")
+"""Parts of a secret count as it does: a template may take it apart."""
 _PREFIX = re.compile(
     r"\s+|(?:template|Error):\s*|(?:execution|parse) error (?:at|in)\s*"
     r"|error calling \w+:\s*"
@@ -49,10 +51,10 @@ def bounded(raw: str, values: Any, secrets: Collection[str]) -> str:
 
 
 def withheld(text: str, values: Any, secrets: Collection[str]) -> str:
-    """Without secrets, wherever they stand, and without quoted values of the request."""
-    for secret in sorted((s for s in secrets if len(s) >= _SHORTEST), key=len, reverse=True):
-        for form in (secret, msgspec.json.encode(secret)[1:-1].decode()):
-            text = text.replace(form, _WITHHELD)
+    """Without words of secrets, wherever they stand, and without quoted values of the request."""
+    kept = "\n".join(secret for secret in secrets if len(secret) >= _SHORTEST)
+    if kept:
+        text = _WORD.sub(lambda word: _WITHHELD if word[0] in kept else word[0], text)
     known = set(_scalars(values))
 
     def shown(match: re.Match[str]) -> str:

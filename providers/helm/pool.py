@@ -19,6 +19,7 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,7 +56,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     namespace: str
     values: JsonObject
-    crds: bool = True
+    crds: str = "Create"
+    """`Skip`, `Create` or `CreateReplace`."""
     capabilities: Capabilities | None = None
     hooks: tuple[str, ...] = hooks.RUN
     """Events of hooks that are run; the others are not given."""
@@ -65,7 +67,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def identity(self) -> str:
         """What a render depends on beside names and values, which stand in the release."""
-        asked = self.capabilities if self.chart.reads_capabilities else None
+        asked = self.capabilities if self.chart.asks_capabilities(self.values) else None
         return f"{self.chart.digest} {msgspec.json.encode(asked).decode()}"
 
 
@@ -89,20 +91,20 @@ class Renderer:
                 "charts are rendered by Helm's engine, which is not installed",
                 hint="pip install 'clusterform[charts]'",
             )
-        self._folder = Path(tempfile.mkdtemp(prefix="clusterform-helm-"))
+        self._folder = tempfile.mkdtemp(prefix="clusterform-helm-")
         self._seconds = seconds
         self._charts: dict[str, str] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
         self._workers: list[_Worker] = []
         self._pool = ThreadPoolExecutor(WORKERS)
-        self._end = weakref.finalize(self, _ended, self._folder, self._workers)
-        self.title = f"helm-python-sdk {metadata.version('helm-python-sdk')}"
+        # Also where nobody closes it: a render for one secret value, at the end of an apply.
+        self._ended = weakref.finalize(self, _end, self._workers, self._folder)
 
     def close(self) -> None:
-        """End the workers and remove the charts; without it that happens with the object."""
+        """End the workers and remove the charts."""
         self._pool.shutdown(cancel_futures=True)
-        self._end()
+        self._ended()
 
     def render(self, requests: Iterable[Request]) -> Iterator[Result]:
         """All renders, in the order of the requests. What cannot be rendered gives findings."""
@@ -114,19 +116,17 @@ class Renderer:
             name=request.name,
             namespace=request.namespace,
             values=request.values,
-            crds=request.crds,
+            crds=request.crds != "Skip",
             events=request.hooks,
             seconds=max(1, round(self._seconds)),
         )
-        title = self.title
+        try:
+            title = renderer_of(request)
+        except ClusterformError as error:
+            return Result(findings=(_finding(error.code, error.brief, error.hint),))
         if request.chart.asks_capabilities(request.values):
-            if request.capabilities is None:
-                return Result(findings=(_no_capabilities(request.chart),))
-            try:
-                tool = binary.find_tool()
-            except ClusterformError as error:
-                return Result(findings=(_finding(error.code, error.brief, error.hint),))
-            title, ask.helm = tool.title, tool.path
+            assert request.capabilities is not None
+            ask.helm = binary.find_tool().path
             ask.kube_version = request.capabilities.kube_version
             ask.api_versions = request.capabilities.api_versions
         answer = self._worker().ask(ask, self._seconds)
@@ -141,7 +141,7 @@ class Renderer:
         found: _Worker | None = getattr(self._local, "worker", None)
         if found is None:
             with self._lock:
-                home = self._folder / f"worker-{len(self._workers)}"
+                home = Path(self._folder) / f"worker-{len(self._workers)}"
                 home.mkdir()
                 found = self._local.worker = _Worker(home)
                 self._workers.append(found)
@@ -151,13 +151,39 @@ class Renderer:
         """The folder of a chart, written once."""
         with self._lock:
             if chart.digest not in self._charts:
-                base = self._folder / chart.digest / chart.name
+                base = Path(self._folder) / chart.digest / chart.name
                 for path, content in chart.files.items():
                     target = base / path
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)
                 self._charts[chart.digest] = str(base)
             return self._charts[chart.digest]
+
+
+def renderer_of(request: Request) -> str:
+    """What renders it, with its version. Raises ClusterformError('no-capabilities', 'no-helm')."""
+    chart = request.chart
+    if not chart.asks_capabilities(request.values):
+        return _engine()
+    if request.capabilities is None:
+        raise ClusterformError(
+            "no-capabilities",
+            f"chart {chart.name} {chart.version} asks for the cluster's versions (.Capabilities or "
+            "kubeVersion), and clusterform.lock has none",
+            hint="clusterform sources lock",
+        )
+    return binary.find_tool().title
+
+
+@lru_cache(maxsize=1)
+def _engine() -> str:
+    return f"helm-python-sdk {metadata.version('helm-python-sdk')}"
+
+
+def _end(workers: list[_Worker], folder: str) -> None:
+    for worker in workers:
+        worker.end()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Late(Exception):
@@ -233,12 +259,6 @@ class _Worker:
         return self._process
 
 
-def _ended(folder: Path, workers: list[_Worker]) -> None:
-    for worker in workers:
-        worker.end()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def _read(file: int, size: int, deadline: float) -> bytes:
     """Exactly so many bytes. Raises _Late, EOFError."""
     found = bytearray()
@@ -250,15 +270,6 @@ def _read(file: int, size: int, deadline: float) -> bytes:
             raise EOFError
         found += part
     return bytes(found)
-
-
-def _no_capabilities(chart: Chart) -> Finding:
-    return _finding(
-        "no-capabilities",
-        f"chart {chart.name} {chart.version} asks for the cluster's versions (.Capabilities or "
-        "kubeVersion), and clusterform.lock has none",
-        "clusterform sources lock",
-    )
 
 
 def _finding(code: str, summary: str, hint: str = "") -> Finding:

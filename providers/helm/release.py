@@ -13,7 +13,9 @@ import msgspec
 
 from providers.flux.kustomization import KubeConfig
 from providers.flux.shape import Shape
-from state.resource import FieldPath, GroupKind, JsonObject, split_api_version
+from providers.helm import fields
+from providers.helm.hooks import RUN
+from state.resource import GroupKind, JsonObject, split_api_version
 
 FLUX = GroupKind("helm.toolkit.fluxcd.io", "HelmRelease")
 OPERATOR = GroupKind("helm.fluxcd.io", "HelmRelease")
@@ -22,6 +24,8 @@ _LONGEST = 53
 """Characters of a release's name that Helm takes."""
 SOURCE_KINDS = ("HelmRepository", "GitRepository", "Bucket")
 CHART_KINDS = ("OCIRepository", "HelmChart", "ExternalArtifact")
+_POLICIES = ("Skip", "Create", "CreateReplace")
+_STRATEGIES = ("nohooks", "combined", "separate")
 
 
 class ChartRef(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -88,9 +92,14 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     depends_on: tuple[tuple[str, str], ...] = ()
     kube_config: KubeConfig | None = None
     suspend: bool = False
+    post_render_hooks: bool = True
+    """Post-renderers and common metadata see hooks too, as Helm 4 has it."""
     crds: str = "Create"
-    disable_hooks: bool = False
-    unsupported: tuple[str, ...] = ()
+    """Of the chart's `crds/`: `Skip`, `Create` (where they are missing) or `CreateReplace`."""
+    hooks: tuple[str, ...] = RUN
+    """Events of hooks that are run."""
+    notes: tuple[str, ...] = ()
+    """Fields that a plan treats otherwise than the controller, each with what it means."""
 
 
 def parse(body: JsonObject) -> Release:
@@ -110,7 +119,6 @@ def _flux(body: JsonObject) -> Release:
     name = metadata.text("name", required=True)
     target = spec.text("targetNamespace", namespace)
     common = spec.part("commonMetadata")
-    install = spec.part("install")
     return Release(
         flavour="flux",
         namespace=namespace,
@@ -133,9 +141,27 @@ def _flux(body: JsonObject) -> Release:
         ),
         kube_config=_kube_config(spec, namespace),
         suspend=spec.flag("suspend"),
-        crds=install.text("crds", "Create", among=("Skip", "Create", "CreateReplace")),
-        disable_hooks=install.flag("disableHooks"),
+        post_render_hooks=spec.text("postRenderStrategy", among=_STRATEGIES) != "nohooks",
+        crds=_crds(spec),
+        hooks=_hooks(spec),
+        notes=tuple(fields.notes(body, flux=True)),
     )
+
+
+def _crds(spec: Shape) -> str:
+    """One policy for install and upgrade: a plan does not know which of them an object will see."""
+    install = spec.part("install")
+    first = "Skip" if install.flag("skipCRDs") else "Create"
+    first = install.text("crds", first, among=_POLICIES)
+    later = spec.part("upgrade").text("crds", "Skip", among=_POLICIES)
+    if later == "CreateReplace":
+        return later
+    return "Skip" if first == later == "Skip" else "Create"
+
+
+def _hooks(spec: Shape) -> tuple[str, ...]:
+    off = {name for name in ("install", "upgrade") if spec.part(name).flag("disableHooks")}
+    return tuple(event for event in RUN if event.partition("-")[2] not in off)
 
 
 def shortened(name: str) -> str:
@@ -167,13 +193,15 @@ def of_chart_spec(chart: Shape, namespace: str) -> ChartRef:
     source = chart.part("sourceRef", required=True)
     kind = source.text("kind", required=True, among=SOURCE_KINDS)
     name = chart.text("chart", required=True)
+    # v2beta1's `valuesFile` comes before the list (source-controller, HelmChartSpec).
+    one_file = (chart.text("valuesFile"),) if chart.text("valuesFile") else ()
     return ChartRef(
         kind="source",
         name=name,
         path=name.removeprefix("./").strip("/"),
         version=chart.text("version", "*"),
         source=(kind, source.text("namespace", namespace), source.text("name", required=True)),
-        values_files=chart.texts("valuesFiles"),
+        values_files=(*one_file, *chart.texts("valuesFiles")),
         ignore_missing=chart.flag("ignoreMissingValuesFiles"),
         strategy=chart.text("reconcileStrategy", "ChartVersion"),
     )
@@ -223,19 +251,23 @@ def _operator(body: JsonObject) -> Release:
     target = spec.text("targetNamespace")
     if spec.text("helmVersion", "v3") == "v2":
         raise spec.wrong("helmVersion", "v2 needs Tiller: migrate the release to Helm 3")
-    parts = [part for part in (namespace, target, name) if part]
+    parts = [namespace, *([target] if target not in ("", namespace) else []), name]
+    release_name = spec.text("releaseName") or "-".join(parts)
+    if len(release_name) > _LONGEST:
+        raise spec.wrong("releaseName", f"{release_name} has more than {_LONGEST} characters")
     return Release(
         flavour="operator",
         namespace=namespace,
         name=name,
         # types_helmrelease.go, GetReleaseName: not the object's name alone.
-        release_name=spec.text("releaseName") or "-".join(parts),
+        release_name=release_name,
         target_namespace=target or namespace,
         storage_namespace=target or namespace,
         chart=_operator_chart(spec.part("chart", required=True)),
         values=spec.part("values").body,
         values_from=(*_value_file_secrets(spec, namespace), *_operator_values(spec, namespace)),
         crds="Skip" if spec.flag("skipCRDs") else "Create",
+        notes=tuple(fields.notes(body, flux=False)),
     )
 
 
@@ -284,6 +316,3 @@ def _operator_values(spec: Shape, namespace: str) -> Iterator[ValuesFrom]:
             raise one.wrong(
                 "externalSourceRef", "a plan reads nothing over the network: put the file into Git"
             )
-
-
-Path = FieldPath

@@ -78,7 +78,8 @@ class _Parser:
             found.append(char)
         return "".join(found), ""
 
-    def _key(self, data: JsonObject, depth: int) -> None:
+    def _key(self, data: JsonObject, depth: int) -> bool:
+        """One setting; false: the text ended before anything was set."""
         name, stop = self._until(self.stops)
         if stop == "[":
             index = self._index()
@@ -87,13 +88,16 @@ class _Parser:
                 raise _bad(f"{name} is no list")
             _put(data, name, self._item(known, index, depth))
         elif stop == "=":
+            ended = self._at >= len(self._text)
             _put(data, name, self._value())
+            return not ended
         elif stop == ".":
-            self._below(data, name, depth + 1)
+            return self._below(data, name, depth + 1)
         elif stop or name:
             raise _bad(f'key "{name}" has no value')
+        return bool(stop)
 
-    def _below(self, data: JsonObject, name: str, depth: int) -> None:
+    def _below(self, data: JsonObject, name: str, depth: int) -> bool:
         if depth > MAX_DEPTH:
             raise _bad(f"a name has more than {MAX_DEPTH} levels")
         inner = data.get(name)
@@ -101,14 +105,18 @@ class _Parser:
             inner = {}
         if not isinstance(inner, dict):
             raise _bad(f"{name} is no mapping")
-        self._key(inner, depth)
-        if not inner:
+        went_on = self._key(inner, depth)
+        if inner:
+            _put(data, name, inner)
+        elif went_on:
             raise _bad(f'key map "{name}" has no value')
-        _put(data, name, inner)
+        return went_on
 
     def _index(self) -> int:
         text, stop = self._until("]")
-        if not stop or not _INTEGER.fullmatch(text):
+        if not stop:
+            raise _bad("an index ends with ]")
+        if not _INTEGER.fullmatch(text):
             raise _bad("an index is a number in brackets")
         if len(text) > 9 or not 0 <= int(text) <= MAX_INDEX:
             raise _bad(f"an index is between 0 and {MAX_INDEX}")
