@@ -50,7 +50,7 @@ _PLURALS = {
     "ServiceAccount": "serviceaccounts",
     "Deployment": "deployments",
     "KubeadmConfigTemplate": "kubeadmconfigtemplates",
-    "ClusterRole": "clusterroles",
+    "Gizmo": "gizmos",
 }
 
 
@@ -170,6 +170,50 @@ def path_of(body: Body) -> str:
     path = f"/apis/{version}" if "/" in version else f"/api/{version}"
     path += f"/namespaces/{namespace}" if namespace else ""
     return f"{path}/{_PLURALS[body['kind']]}/{metadata['name']}"
+
+
+def make_data(
+    flux: Flux,
+    namespace: str,
+    config_maps: Mapping[str, Mapping[str, str]],
+    secrets: Mapping[str, Mapping[str, str]],
+) -> None:
+    """ConfigMaps and Secrets by name."""
+    for kind, field, found in (
+        ("ConfigMap", "data", config_maps),
+        ("Secret", "stringData", secrets),
+    ):
+        for name, data in found.items():
+            metadata = {"namespace": namespace, "name": name}
+            flux.make({"apiVersion": "v1", "kind": kind, "metadata": metadata, field: dict(data)})
+
+
+def entry(body: Body) -> str:
+    """As `status.inventory` names an object."""
+    group = body["apiVersion"].rpartition("/")[0]
+    metadata = body["metadata"]
+    return f"{metadata.get('namespace', '')}_{metadata['name']}_{group}_{body['kind']}"
+
+
+def assert_owned(flux: Flux, sent: Body, manager: str) -> None:
+    """What the manager applied is `sent`: applied again by it, nothing changes on the server.
+
+    A field too many, too few or of another value would change the object or who owns what.
+    """
+    live = flux.get(sent)
+    owned = [one for one in live["metadata"]["managedFields"] if one["manager"] == manager]
+    assert [one["operation"] for one in owned] == ["Apply"]
+    answer = flux.request("PATCH", path_of(sent), sent, fieldManager=manager, dryRun="All")
+    assert answer.status == 200, answer.body
+    assert _comparable(json.loads(answer.body)) == _comparable(live)
+
+
+def _comparable(body: Body) -> Body:
+    """With its managed fields as text, for a difference that can be read."""
+    body["metadata"]["managedFields"] = [
+        json.dumps(one.get("fieldsV1"), sort_keys=True) for one in body["metadata"]["managedFields"]
+    ]
+    return body
 
 
 def definitions() -> Iterator[Body]:

@@ -17,7 +17,7 @@ from providers.flux import finish, kustomization, substitute
 from providers.kustomize.build import build
 from state.errors import ClusterformError
 from tests.realcluster.flux import controllers
-from tests.realcluster.flux.controllers import Body, Flux, packed, path_of
+from tests.realcluster.flux.controllers import Body, Flux, packed
 from tests.realcluster.flux.kustomizations import CASES, NS, Case
 
 MANAGER = "kustomize-controller"
@@ -58,11 +58,11 @@ def test_flux_applies_what_we_build(
         return
     assert ready["status"] == "True", ready["message"]
     ours = _ours(made[name], case)
-    assert sorted(_entry(body) for body in ours) == sorted(
+    assert sorted(map(controllers.entry, ours)) == sorted(
         one["id"] for one in live["status"]["inventory"]["entries"]
     )
     for body in ours:
-        _assert_owned(flux, body, made[name])
+        controllers.assert_owned(flux, _as_flux_sends(body, made[name]), MANAGER)
 
 
 def _space(name: str) -> str:
@@ -72,13 +72,7 @@ def _space(name: str) -> str:
 def _make(flux: Flux, name: str, case: Case) -> Body:
     space = _space(name)
     flux.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
-    for kind, field, found in (
-        ("ConfigMap", "data", case.config_maps),
-        ("Secret", "stringData", case.secrets),
-    ):
-        for one, data in found.items():
-            metadata = {"namespace": space, "name": one}
-            flux.make({"apiVersion": "v1", "kind": kind, "metadata": metadata, field: data})
+    controllers.make_data(flux, space, case.config_maps, case.secrets)
     flux.artifact(space, "source", packed(_files(case, space)))
     body: Body = json.loads(
         json.dumps(
@@ -120,31 +114,6 @@ def _ours(body: Body, case: Case) -> list[Body]:
     return [found for found in done if found is not None]
 
 
-def _entry(body: Body) -> str:
-    """As `status.inventory` names an object."""
-    group = body["apiVersion"].rpartition("/")[0]
-    metadata = body["metadata"]
-    return f"{metadata.get('namespace', '')}_{metadata['name']}_{group}_{body['kind']}"
-
-
-def _assert_owned(flux: Flux, body: Body, owner: Body) -> None:
-    sent = _as_flux_sends(body, owner)
-    live = flux.get(sent)
-    owned = [one for one in live["metadata"]["managedFields"] if one["manager"] == MANAGER]
-    assert [one["operation"] for one in owned] == ["Apply"]
-    answer = flux.request("PATCH", path_of(sent), sent, fieldManager=MANAGER, dryRun="All")
-    assert answer.status == 200, answer.body
-    assert _comparable(json.loads(answer.body)) == _comparable(live)
-
-
-def _comparable(body: Body) -> Body:
-    """With its managed fields as text, for a difference that can be read."""
-    body["metadata"]["managedFields"] = [
-        json.dumps(one.get("fieldsV1"), sort_keys=True) for one in body["metadata"]["managedFields"]
-    ]
-    return body
-
-
 def _as_flux_sends(body: Body, owner: Body) -> Body:
     """With the owner's labels, and a Secret's texts encoded."""
     metadata = dict(body["metadata"])
@@ -162,7 +131,7 @@ def _as_flux_sends(body: Body, owner: Body) -> Body:
 
 
 def _normalized(body: Body) -> Body:
-    """Flux passes native kinds through Go's types, which leaves traces: fluxcd/pkg/ssa, normalize."""
+    """Flux passes native kinds through Go's types, which leaves traces (pkg/ssa, normalize)."""
     if body["kind"] == "Service":
         for port in body["spec"]["ports"]:
             port.setdefault("protocol", "TCP")
