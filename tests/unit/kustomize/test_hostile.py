@@ -244,3 +244,20 @@ def test_one_bad_build_does_not_stop_the_others() -> None:
 def test_a_path_of_a_thousand_folders_is_no_danger() -> None:
     files = {"/".join(["d"] * 2000) + "/a.yaml": CONFIG}
     assert build(files, "", flux=FluxBuild()).findings == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "patches: [{patch: 'stringData: {p: hunter2'}]\n",
+        "patches: [{patch: 'hunter2'}]\n",
+        "patches: [{target: {kind: Secret}, patch: '[{op: x, path: /a, value: hunter2}]'}]\n",
+        "secretGenerator: [{name: a, literals: [hunter2]}]\n",
+        "secretGenerator: [{name: a, literals: [a=hunter2, a=hunter2]}]\n",
+    ],
+)
+def test_what_may_be_secret_is_not_quoted(text: str) -> None:
+    secret = b"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {p: hunter2}\n"
+    (finding,) = build(top(f"resources: [a.yaml]\n{text}", **{"a.yaml": secret}), "").findings
+    assert finding.detail
+    assert "hunter2" not in f"{finding}"
