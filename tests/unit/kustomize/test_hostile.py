@@ -193,13 +193,13 @@ def test_a_huge_result_ends_at_the_limit() -> None:
 
 @pytest.mark.usefixtures("nothing_left")
 def test_what_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    sleeping = tool.Tool(("/bin/sleep", "60"), "sleep")
+    sleeping = tool.Tool(("/bin/sh", "-c", "/bin/sleep 60"), "sleep")
     monkeypatch.setattr(tool, "find_tool", lambda: sleeping)
     monkeypatch.setattr(tool, "WALL_SECONDS", 0.3)
     (finding,) = build(
         top("resources: [a.yaml]\nnamePrefix: p\n", **{"a.yaml": CONFIG}), ""
     ).findings
-    assert finding.detail == "it took more than 0.3 s" or "invalid" in finding.detail
+    assert finding.detail == "it took more than 0.3 s"
 
 
 @pytest.mark.usefixtures("nothing_left")
