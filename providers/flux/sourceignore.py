@@ -99,8 +99,7 @@ def kept(paths: Iterable[str], ignore_files: Mapping[str, bytes], ignore: str | 
     `spec.ignore`. All paths are relative to the source's root.
     """
     rules: list[_Rule] = []
-    for path in sorted(ignore_files, key=lambda path: path.split("/")):
-        domain = tuple(path.split("/")[:-1])
+    for domain, path in sorted((tuple(path.split("/")[:-1]), path) for path in ignore_files):
         rules += _rules(ignore_files[path].decode(errors="replace"), domain)
     if ignore is not None:
         rules += _rules(ignore, ())

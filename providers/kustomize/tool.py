@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,12 @@ MEMORY = 2 << 30
 """Of address space; an idle kubectl takes 1.3 GiB of it."""
 OUTPUT = 32 << 20
 _MESSAGE = 600
+_QUOTED = (
+    (re.compile(r"`[^`]*\n[^`]*`"), "`…`"),
+    (re.compile(r"\[patch: .*\]", re.DOTALL), "[…]"),
+    (re.compile(r"literal sources? .*", re.DOTALL), "literal sources: expected key=value"),
+)
+"""Where kustomize's messages quote patches and literals: they may hold secrets."""
 
 LIMITED = f"""
 set -e
@@ -171,4 +178,6 @@ def _message(said: bytes, root: Path, code: int) -> str:
     if "out of memory" in text or "cannot allocate memory" in text:
         return f"it needs more than {MEMORY >> 30} GiB of memory"
     text = text.strip().removeprefix("error: ")
+    for pattern, instead in _QUOTED:
+        text = pattern.sub(instead, text)
     return text if len(text) <= _MESSAGE else f"{text[:_MESSAGE]}…"

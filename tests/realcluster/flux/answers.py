@@ -54,7 +54,7 @@ def clusterctl(asked: Iterable[Question]) -> list[Answer]:
 def recorded() -> dict[Path, dict[str, Any]]:
     """Both files as they would be written now."""
     texts, objects = list(questions.texts()), list(questions.objects())
-    templates = list(questions.templates())
+    templates, ignores = list(questions.templates()), list(questions.ignores())
     return {
         SUBSTITUTE: {
             "note": "Answers of fluxcd/pkg/envsubst v1.7.1 (texts) and fluxcd/pkg/kustomize "
@@ -63,6 +63,8 @@ def recorded() -> dict[Path, dict[str, Any]]:
             "variables": questions.VARIABLES,
             "texts": _paired(texts, flux(texts)),
             "objects": _paired(objects, flux(objects)),
+            "paths": questions.PATHS,
+            "ignores": _paired(ignores, flux(ignores)),
         },
         TEMPLATES: {
             "note": "Answers of clusterctl's yamlprocessor (cluster-api v1.14.0). Made by "
@@ -77,8 +79,9 @@ def _paired(asked: list[Question], answered: list[Answer]) -> list[dict[str, Any
     cases = []
     for question, answer in zip(asked, answered, strict=True):
         case = {name: value for name, value in question.items() if value is not False}
-        if case["variables"] == questions.VARIABLES:
+        if case.get("variables") == questions.VARIABLES:
             del case["variables"]
+        case.pop("paths", None)
         cases.append({**case, "answer": answer})
     return cases
 

@@ -194,3 +194,30 @@ def random_objects(seed: int, count: int) -> Iterator[Question]:
     for _ in range(count):
         body = _config({"v": "${x}", "more": value(4)})
         yield {"object": body, "variables": VARIABLES, "strict": False}
+
+
+PATHS = (
+    "a.yaml", "b.yml", "README.md", "x/a.yaml", "x/b.yaml", "x/y/a.yaml", "x/y/z/c.yaml",
+    "docs/a.md", "docs/x/a.yaml", "deploy/a.yaml", "deploy/x/docs/a.yaml", ".git/config",
+    ".gitignore", "x/.gitignore", ".github/w.yaml", "x/.github/w.yaml", "pic.png", "x/pic.jpg",
+    ".sops.yaml", "x/.sops.yaml", "x/.flux.yaml", ".sourceignore", "x/.sourceignore", "a b.yaml",
+    "[a].yaml", "a.tar.gz", "x/cloudbuild.yaml",
+)  # fmt: skip
+RULES = (
+    "", "*.md", "*.yaml", "!*.yaml", "*.yaml\n!a.yaml", "/*", "/*\n!/deploy", "/*\n!/x/y", "docs",
+    "docs/", "/docs", "/docs/", "docs/*", "docs/**", "**/docs", "**/docs/", "x/y", "x/y/",
+    "/x/y/a.yaml", "y/a.yaml", "**/a.yaml", "x/**/a.yaml", "x/**", "**", "*", "?.yaml",
+    "[ab].yaml", "[!a].yaml", "[^a].yaml", "[a-b].*", "\\[a].yaml", "a b.yaml", "a.yaml ",
+    "a.yaml\\ ", "# x", "#a.yaml", "\n\n  \na.yaml", "!", "/", "//", "a**", "x/**y", "**x/a.yaml",
+    "x//a.yaml", "./a.yaml", "[", "x/[", "!/.github", ".*", "!.gitignore", "!.git/", "a.yaml\r",
+    "x/*/a.yaml", "*/a.yaml", "**/y/**/c.yaml", "/x\n!/x/y/a.yaml\n",
+)  # fmt: skip
+
+
+def ignores() -> Iterator[Question]:
+    """Each rule at the root, in a folder, and below another rule."""
+    for rules in RULES:
+        for folder in ([], ["x"]):
+            yield {"paths": PATHS, "ignored": [{"folder": folder, "rules": rules}]}
+        both = [{"folder": [], "rules": "*.yaml"}, {"folder": ["x"], "rules": rules}]
+        yield {"paths": PATHS, "ignored": both}

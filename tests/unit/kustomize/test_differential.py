@@ -1,11 +1,15 @@
 """The built-in path and the binary give the same objects; what they could read otherwise goes to
 the binary."""
 
+import random
+
 import pytest
 
+from providers.kustomize import tool
 from providers.kustomize.build import build
 from providers.kustomize.options import Built, FluxBuild
 from providers.kustomize.plain import TOOL
+from state.errors import ClusterformError
 
 Files = dict[str, bytes]
 
@@ -284,3 +288,35 @@ def test_what_could_be_read_otherwise_is_left_to_the_binary(name: str) -> None:
 def test_an_odd_object_has_one_outcome(content: bytes) -> None:
     ours, theirs = both(one(content), "", None)
     assert ours == theirs
+
+
+_ATOMS = (
+    *"0123456789+-.eExXoObB_:TZ~ ynYN#'\"\\,[]{}!&*|>%@=?/",
+    "null",
+    "true",
+    "inf",
+    "0x",
+    "- ",
+)
+
+
+def no_binary() -> tool.Tool:
+    raise ClusterformError("no-kustomize", "not now")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_scalars_are_read_alike_or_left_to_the_binary(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(seed)
+    texts = ["".join(chance.choices(_ATOMS, k=chance.randint(1, 6))) for _ in range(400)]
+    files = {f"{n}.yaml": widget(f"  v: {text}\n", f"w{n}") for n, text in enumerate(texts)}
+    with monkeypatch.context() as without:
+        without.setattr(tool, "find_tool", no_binary)
+        each = {path: build({"a.yaml": files[path]}, "", flux=FluxBuild()) for path in files}
+    ours = {path: built.objects[0].body for path, built in each.items() if not built.failed}
+    assert len(ours) > 200
+    top = b"resources: [" + b",".join(path.encode() for path in ours) + b"]\n"
+    built = build({"kustomization.yaml": top, **files}, "", builtin=False)
+    assert built.findings == ()
+    assert {one.body for one in built.objects} == set(ours.values())

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/kustomize/api/provider"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/fluxcd/pkg/envsubst"
 	"github.com/fluxcd/pkg/kustomize"
+	"github.com/fluxcd/pkg/sourceignore"
+	"github.com/fluxcd/pkg/sourceignore/gitignore"
 )
 
 type question struct {
@@ -21,10 +24,19 @@ type question struct {
 	Variables map[string]string `json:"variables"`
 	Strict    bool              `json:"strict"`
 	Always    bool              `json:"always"`
+	Paths     []string          `json:"paths,omitempty"`
+	Ignored   []ignored         `json:"ignored,omitempty"`
+}
+
+// ignored holds the rules of one folder, in the order in which source-controller reads them.
+type ignored struct {
+	Folder []string `json:"folder"`
+	Rules  string   `json:"rules"`
 }
 
 type answer struct {
 	Text   string          `json:"text,omitempty"`
+	Kept   []string        `json:"kept,omitempty"`
 	YAML   string          `json:"yaml,omitempty"`
 	Object json.RawMessage `json:"object,omitempty"`
 	Error  string          `json:"error,omitempty"`
@@ -52,6 +64,8 @@ func main() {
 
 func reply(q question) (a answer, err error) {
 	switch {
+	case q.Paths != nil:
+		a.Kept = kept(q)
 	case q.Text != nil:
 		a.Text, err = envsubst.Eval(*q.Text, func(name string) (string, bool) {
 			value, known := q.Variables[name]
@@ -64,6 +78,24 @@ func reply(q question) (a answer, err error) {
 		a.Object, a.YAML, err = substituted(q)
 	}
 	return a, err
+}
+
+// kept does what SourceIgnoreFilter of fluxcd/pkg/artifact does.
+func kept(q question) (found []string) {
+	var patterns []gitignore.Pattern
+	for _, one := range q.Ignored {
+		patterns = append(patterns, sourceignore.ReadPatterns(strings.NewReader(one.Rules), one.Folder)...)
+	}
+	matcher := sourceignore.NewDefaultMatcher(patterns, nil)
+	if len(patterns) > 0 {
+		matcher = sourceignore.NewMatcher(append(sourceignore.VCSPatterns(nil), patterns...))
+	}
+	for _, path := range q.Paths {
+		if !matcher.Match(strings.Split(path, "/"), false) {
+			found = append(found, path)
+		}
+	}
+	return found
 }
 
 func substituted(q question) (json.RawMessage, string, error) {
