@@ -198,6 +198,7 @@ def huge() -> bytes:
         (b"\x1f\x8b no archive", "cannot be unpacked"),
         (packed({"a": "b"})[:-30], "cannot be unpacked"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "archive",  # its bytes name the time
 )
 def test_an_archive_with_more_than_files_is_refused(content: bytes, why: str) -> None:
     began = time.monotonic()

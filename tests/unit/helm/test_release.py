@@ -246,10 +246,10 @@ def test_values_of_the_operator_come_in_their_order() -> None:
         "old": "a: 0\nb: 0\nc: 0\nd: 0\nm: {x: 1, z: 1}",
         "one": "a: 1\nb: 1\nc: 1\nd: 1",
         "two": "b: 2\nc: 2\nd: 2",
-        "prod.yaml": "c: 3\nd: 3\nm: {y: [1]}",
+        "prod.yaml": "c: 3\nd: 3\nm: {q: [1]}",
     }
     assert merged(made, texts) == {
-        "a": 1, "b": 2, "c": 3, "d": 4, "m": {"x": 1, "y": [1], "z": None},
+        "a": 1, "b": 2, "c": 3, "d": 4, "m": {"x": 1, "q": [1], "z": None},
     }  # fmt: skip
 
 
