@@ -74,6 +74,8 @@ class Job(msgspec.Struct, kw_only=True):
     """Of a chart: the values that stand in the release itself."""
     at: FieldPath = ()
     """Where in the release they stand."""
+    warned: list[Finding] = []
+    """What `finish` noticed."""
     secret_values: tuple[str, ...] = ()
     """Values that went in from Secrets, in memory."""
     orders: tuple[Order, ...] = ()
@@ -235,7 +237,7 @@ class Jobs:
             for p in parts
         }
         manifests, more = checked(parts, job.source.origin.path, job.secret_values, self._sensitive)
-        findings = [*findings, *(_placed(f, job.source) for f in more)]
+        findings = [*findings, *job.warned, *(_placed(f, job.source) for f in more)]
         key = self._key(job)
         files: tuple[str, ...] = ()
         marks = ""

@@ -18,11 +18,12 @@ from planner.jobs import Build, Job
 from planner.load import LoadedDocument, Overlay
 from planner.rendered import Part, Source
 from planner.sources import Files, Sources
+from providers.flux import sourceignore, substitute
 from providers.flux import sources as flux_sources
-from providers.flux import substitute
 from providers.flux.finish import finished
-from providers.flux.kustomization import FluxKustomization, KubeConfig, read
+from providers.flux.kustomization import FluxKustomization, KubeConfig, read, unsupported_findings
 from providers.secrets import Pins
+from providers.yamldoc import Finding
 from state.errors import ClusterformError
 from state.fields import value_at
 from state.resource import (
@@ -32,6 +33,7 @@ from state.resource import (
     RenderedRelease,
     SecretRef,
     digest,
+    path_text,
 )
 
 KUBECONFIG = "-kubeconfig"
@@ -92,12 +94,14 @@ class Kustomizations:
             cluster=cluster,
             traced=True,
         )
+        warned = [_warning(source, f"{error.brief}") for error in unsupported_findings(spec)]
         return Job(
             source=source,
             build=Build(files=files, path=spec.path, flux=spec.build_options()),
-            finish=lambda parts: _finished(parts, spec, variables),
+            finish=lambda parts: _finished(parts, spec, variables, warned, source),
+            warned=warned,
             secret_values=tuple(secret_values),
-            orders=self._orders(document, release, cluster, spec),
+            orders=self._orders(document, release, spec),
             files=files,
             folder=files.where(spec.path),
         )
@@ -112,7 +116,7 @@ class Kustomizations:
                 hint="declare it beside the Kustomization",
             )
         parsed = flux_sources.read(msgspec.json.decode(found.body))
-        return self._sources.find(parsed.url, parsed.revision)
+        return _kept(self._sources.find(parsed.url, parsed.revision), parsed.ignore)
 
     def _variables(
         self, document: LoadedDocument, spec: FluxKustomization, index: Index
@@ -142,16 +146,15 @@ class Kustomizations:
         return substitute.variables(*texts, post.substitute), secret_values, identities
 
     def _orders(
-        self, document: LoadedDocument, release: Release, cluster: str, spec: FluxKustomization
+        self, document: LoadedDocument, release: Release, spec: FluxKustomization
     ) -> tuple[Order, ...]:
-        key = f"{document.management}/{cluster}" if cluster else document.management
         return tuple(
             Order(
                 before=release_key(
                     document.management,
                     Release(kind="Kustomization", namespace=earlier.namespace, name=earlier.name),
                 ),
-                after=release_key(key, release),
+                after=release_key(document.management, release),
                 reason=f"{release.text} depends on {earlier.namespace}/{earlier.name}",
             )
             for earlier in spec.depends_on
@@ -175,6 +178,13 @@ def remote_cluster(config: KubeConfig) -> str:
 
 def data_of(document: LoadedDocument, reveal: Reveal) -> dict[str, str]:
     """The `data` of a ConfigMap or Secret, decoded, in memory."""
+    if document.sealed:
+        raise ClusterformError(
+            "sealed",
+            f"{document.kind} {document.namespace}/{document.name} is encrypted by SOPS: its"
+            " values are not known to a plan",
+            hint="put what decides about clusters into a ConfigMap, and mark the Secret optional",
+        )
     body = msgspec.json.decode(document.body)
     found = {str(k): str(v) for k, v in (body.get("data") or {}).items()}
     if document.kind != "Secret":
@@ -184,12 +194,44 @@ def data_of(document: LoadedDocument, reveal: Reveal) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in found.items()}
 
 
+def _kept(files: Files, ignore: str | None) -> Files:
+    """Without what source-controller leaves out of an artifact (`.sourceignore`, `spec.ignore`)."""
+    rules = {path: files[path] for path in files if path.rpartition("/")[2] == ".sourceignore"}
+    if ignore is None and not rules:
+        return files
+    return files.only(sourceignore.kept(list(files), rules, ignore))
+
+
+def _warning(source: Source, text: str) -> Finding:
+    return Finding(
+        severity="warning",
+        code="flux",
+        summary=f"{source.what}: {text}",
+        path=source.origin.path,
+        line=source.origin.line,
+    )
+
+
 def _finished(
-    parts: list[Part], spec: FluxKustomization, variables: Mapping[str, str]
+    parts: list[Part],
+    spec: FluxKustomization,
+    variables: Mapping[str, str],
+    warned: list[Finding],
+    source: Source,
 ) -> list[Part]:
     """Substituted, and with what the annotations of single objects say."""
     found = []
     for part in parts:
+        if spec.post_build is not None and (variables or spec.post_build.always):
+            for place in substitute.shell_places(part.body, variables):
+                name = (part.body.get("metadata") or {}).get("name", "")
+                warned.append(
+                    _warning(
+                        source,
+                        f"{part.body.get('kind')} {name} {path_text(place.path)}: "
+                        f"${{{place.expression}}} {place.effect}, though a script was to read it",
+                    )
+                )
         body = finished(spec, part.body, variables)
         if body is None:
             continue

@@ -67,6 +67,8 @@ class LoadedDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Created where it is missing, never changed (state.resource.Resource)."""
     hook: Hook | None = None
     """Of a Helm hook (state.resource.Resource)."""
+    sealed: bool = False
+    """Encrypted by SOPS (state.resource.Resource)."""
     inputs: str = ""
     """Of a rendered one: digest over the sources of its render's inputs (RenderedRelease)."""
 
@@ -330,6 +332,7 @@ def _loaded(
         origin=Origin(file.path, part.line, part.index, file.blob, part.item),
         cluster=part.cluster,
         provider=provider,
+        sealed=part.sealed,
     )
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from planner.filereader import API_VERSION, GROUP
 from providers import secrets
+from providers.flux.finish import is_sops
 from providers.yamldoc import Document, Finding
 from state.resource import FieldPath, Hook, JsonObject, canonical, path_text, split_api_version
 
@@ -60,6 +61,8 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a rendered object: created where it is missing, never changed."""
     hook: Hook | None = None
     """Of a rendered object: a Helm hook."""
+    sealed: bool = False
+    """Encrypted by SOPS: what it says is not known."""
 
 
 class Checked(msgspec.Struct):
@@ -130,13 +133,14 @@ def _manifest(
     if patterns is None:
         patterns = secrets.sensitive(group, kind)
     taken = _take_secrets(group, kind, body, patterns)
+    sealed = is_sops(body)
     content = canonical(body)
     if b"null" in content:
         # The word may stand in a text; only then is this walk in vain.
         content = canonical(_without_nulls(body, keep=(group, kind) in _NULLS_COUNT))
     return Manifest(
         document.index, document.item, document.line, version, kind, namespace, name, cluster,
-        content, taken,
+        content, taken, sealed=sealed,
     )  # fmt: skip
 
 

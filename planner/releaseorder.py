@@ -29,7 +29,10 @@ def order_releases(
     for id_, changes in writes.items():
         release = changes[-1].release
         if release is not None:
-            members.setdefault(release_key(id_.cluster, release), []).extend(changes)
+            # `dependsOn` names a release, wherever its objects go; profiles are of one cluster.
+            management = id_.cluster.partition("/")[0]
+            for key in {release_key(id_.cluster, release), release_key(management, release)}:
+                members.setdefault(key, []).extend(changes)
     for order in orders:
         earlier, later = members.get(order.before, ()), members.get(order.after, ())
         if not (earlier and later):

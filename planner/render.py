@@ -125,6 +125,7 @@ def _resource(document: LoadedDocument, scopes: Scopes, findings: list[Finding])
         release=document.release,
         once=document.once,
         hook=document.hook,
+        sealed=document.sealed,
     )
 
 

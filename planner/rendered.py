@@ -117,6 +117,7 @@ def documents(manifests: Iterable[Manifest], source: Source) -> Iterator[LoadedD
             release=source.release,
             once=part.once,
             hook=part.hook,
+            sealed=part.sealed,
             inputs=source.rendered.inputs,
         )
 

@@ -57,6 +57,12 @@ class Files(Mapping[str, bytes]):
         """A path as people know it, relative to the tree's root."""
         return (self.base + path).rstrip("/") or "."
 
+    def only(self, paths: Iterable[str]) -> Files:
+        """These files alone."""
+        found = Files(self.tree, self.base)
+        found._blobs = {path: self._blobs[path] for path in paths}
+        return found
+
     def identity(self, pins: Pins, paths: Iterable[str] | None = None) -> str:
         """A digest over names and blob ids; pins where a file is not committed (semantics 30).
 

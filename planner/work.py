@@ -77,6 +77,9 @@ class Declared(Decider):
             if resource.hook is not None:
                 continue  # decided with its release (planner.hookruns)
             live = self._context.observe(resource.id)
+            if resource.sealed:
+                self._sealed(resource, live, out)
+                continue
             if resource.once and isinstance(live, Present) and not live.deleting:
                 out.unchanged += 1
                 continue
@@ -287,6 +290,23 @@ class Declared(Decider):
         out.planned.append(Planned(change=create, after=body, live=live))
 
     # ------------------------------------------------------------------ pieces
+
+    def _sealed(self, resource: Resource, live: Observation, out: Outcome) -> None:
+        """What SOPS encrypted is left as it is: a plan decrypts nothing (docs/security.md)."""
+        there = isinstance(live, Present)
+        text = "left as it is" if there else "not made"
+        out.findings.append(
+            Finding(
+                kind="warning" if there else "blocked",
+                summary=f"{resource.id} is encrypted by SOPS: {text}",
+                unit=resource.unit,
+                where=str(resource.origin),
+                hint="let Flux apply it, or apply it by `sops --decrypt FILE | kubectl apply -f -`",
+            )
+        )
+        if not there:
+            out.blocked[resource.id] = "it is encrypted by SOPS"
+            self._phantom(resource, out)
 
     def _suspend(self, resource: Resource, out: Outcome) -> None:
         """Nothing happens to it until its release is resumed; what waits for it waits too."""

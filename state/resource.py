@@ -242,6 +242,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Created where it is missing, never changed: a CRD of a chart, `ssa: IfNotPresent`."""
     hook: Hook | None = None
     """Of a Helm hook: applied when its release is installed or upgraded, and only then."""
+    sealed: bool = False
+    """Encrypted by SOPS: neither compared nor written, and not taken for gone."""
 
     def decoded(self) -> JsonObject:
         """A fresh dict of the body; safe to change."""

@@ -316,3 +316,55 @@ def test_hooks_run_with_their_release_and_only_then(tmp_path: Path) -> None:
     assert (gate, "Job shop/shop-local-notify") in order
     lab.apply(upgrade)
     assert lab.plan().changes == ()
+
+
+SEALED = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: sealed, namespace: shop}
+data: {token: "ENC[AES256_GCM,data:AAAA,iv:BBBB,tag:CCCC,type:str]"}
+sops: {mac: "ENC[AES256_GCM,data:DDDD,type:str]", version: 3.9.0}
+"""
+
+
+def test_what_sops_encrypted_is_neither_written_nor_taken_for_gone(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.converge()
+    lab.write("clusters/dev/sealed.yaml", SEALED)
+    plan = lab.plan()
+    assert plan.changes == ()
+    assert said(plan) == ["Secret shop/sealed is encrypted by SOPS: not made"]
+    lab.edit(
+        "clusters/dev/shop-dev.yaml",
+        ("  values:\n", "  valuesFrom:\n    - secretKeyRef: {name: sealed}\n  values:\n"),
+    )
+    with pytest.raises(ClusterformError) as caught:
+        lab.plan()
+    assert "Secret shop/sealed is encrypted by SOPS" in str(caught.value)
+
+
+def test_a_shell_variable_that_flux_would_take_is_warned_of(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v2")
+    lab.write(
+        "fleet/shop/config.yaml",
+        "apiVersion: bootstrap.cluster.x-k8s.io/v1beta2\nkind: KubeadmConfigTemplate\n"
+        "metadata: {name: c}\nspec: {template: {spec: "
+        '{preKubeadmCommands: ["export P=${PROXY:-none}"]}}}\n',
+    )
+    lab.edit("fleet/shop/kustomization.yaml", ("  - dev\n", "  - dev\n  - config.yaml\n"))
+    warned = [f.summary for f in lab.plan().findings if f.kind == "warning"]
+    assert warned == [
+        "Kustomization flux-system/shop: KubeadmConfigTemplate c"
+        " .spec.template.spec.preKubeadmCommands[0]: ${PROXY} is replaced by its default before"
+        " the machine sees it, though a script was to read it"
+    ]
+
+
+def test_what_a_source_ignores_is_not_there(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v2")
+    lab.write("profiles/base/.sourceignore", "extra.yaml\n")
+    lab.write(
+        "profiles/base/extra.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra, namespace: logging}\n",
+    )
+    assert "extra" not in {c.id.name for c in lab.plan().changes}
