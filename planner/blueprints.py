@@ -110,7 +110,9 @@ class Blueprints:
 
     def profile(self, profile: Profile) -> Job:
         """The objects of a profile, the same for every cluster."""
-        path = profile.path or profile.chart
+        path = (
+            profile.path or profile.chart or (profile.gitops.components if profile.gitops else "")
+        )
         release = Release(kind="profile", name=profile.name, version=profile.version)
         chart: Request | None = None
         build: Build | None = None

@@ -15,18 +15,21 @@ import msgspec
 from planner import profiles
 from planner.blueprints import Blueprints
 from planner.expansions import Order
+from planner.gitopsprofile import pointed, sync
 from planner.index import Index, group_kind
-from planner.jobs import Job, Jobs, as_finding
+from planner.jobs import Done, Job, Jobs, as_finding
 from planner.kustomizations import Kustomizations
 from planner.load import Loaded, LoadedDocument
 from planner.releases import Releases
-from planner.rendered import documents
+from planner.rendered import Source, checked, documents
 from planner.sources import Sources
 from planner.workload import WORKLOAD_CLUSTER
 from providers.flux import kustomization as flux_kustomization
 from providers.flux import sources as flux_sources
 from providers.helm.release import HELM_RELEASES
+from providers.secrets import sensitive
 from providers.yamldoc import Finding
+from state.desired import Gitops, Profile
 from state.errors import ClusterformError
 from state.resource import FieldPath, GroupKind, canonical, digest
 
@@ -50,7 +53,10 @@ def is_input(document: LoadedDocument) -> bool:
 def needs_expanding(loaded: Loaded) -> bool:
     """There is anything to do; most fleets of plain manifests say no."""
     return bool(
-        loaded.overlays or loaded.fleet.profiles or any(is_input(d) for d in loaded.documents)
+        loaded.overlays
+        or loaded.fleet.profiles
+        or any(m.gitops for m in loaded.fleet.management)
+        or any(is_input(d) for d in loaded.documents)
     )
 
 
@@ -110,6 +116,7 @@ class Expander:
         self._edit = edit
         done = self._settled(loaded)
         done += self._of_profiles(loaded, done)
+        done += self._of_management(loaded)
         kept = [f for f in loaded.findings if not self._is_consumed(f.path)]
         return msgspec.structs.replace(
             loaded,
@@ -235,13 +242,43 @@ class Expander:
         for cluster, mine in chosen:
             self._orders.update(profiles.orders(profiles.cluster_text(cluster), mine))
             for profile in mine:
-                outcome = outcomes[profile.name]
-                source = msgspec.structs.replace(
-                    outcome.job.source,
-                    management=cluster.management,
-                    cluster=f"{cluster.namespace or 'default'}/{cluster.name}",
-                )
-                made += documents(outcome.manifests, source)
+                made += self._of_cluster(outcomes[profile.name], profile, cluster)
+        return made
+
+    def _of_cluster(
+        self, outcome: Done, profile: Profile, cluster: LoadedDocument
+    ) -> list[LoadedDocument]:
+        """The objects of a profile for one cluster; only `gitops` differs from cluster to cluster."""
+        namespace = cluster.namespace or "default"
+        source = msgspec.structs.replace(
+            outcome.job.source,
+            management=cluster.management,
+            cluster=f"{namespace}/{cluster.name}",
+        )
+        return self._with_sync(outcome, profile.gitops, source, namespace, cluster.name)
+
+    def _with_sync(
+        self, outcome: Done, gitops: Gitops | None, source: Source, namespace: str, name: str
+    ) -> list[LoadedDocument]:
+        made = list(documents(outcome.manifests, source))
+        if gitops is None:
+            return made
+        parts, findings = checked(sync(gitops, namespace, name), source.origin.path, (), sensitive)
+        self._findings += findings
+        own = msgspec.structs.replace(source, traced=False)
+        return [*pointed(made, gitops, namespace, name), *documents(parts, own)]
+
+    def _of_management(self, loaded: Loaded) -> list[LoadedDocument]:
+        """Flux in the management clusters themselves, pointed at this repository."""
+        made: list[LoadedDocument] = []
+        for entry in loaded.fleet.management:
+            if entry.gitops is None:
+                continue
+            profile = Profile(name="gitops", gitops=entry.gitops)
+            for outcome in self._jobs.run([self._blueprints.profile(profile)]):
+                self._findings += outcome.findings
+                source = msgspec.structs.replace(outcome.job.source, management=entry.name)
+                made += self._with_sync(outcome, entry.gitops, source, "", entry.name)
         return made
 
     # ------------------------------------------------------------------ what belongs to whom

@@ -15,6 +15,7 @@ from providers.yamldoc import Finding
 from state.desired import (
     Blueprint,
     FleetSpec,
+    Gitops,
     Guards,
     IgnoreRule,
     ManagementSpec,
@@ -98,7 +99,7 @@ def read_providers(
 
 
 def _management(reader: FileReader, entry: Any, at: FieldPath) -> ManagementSpec:
-    known = ("name", "paths", "providers", "mode", "readKubeconfigSecret", *_TARGETS)
+    known = ("name", "paths", "providers", "gitops", "mode", "readKubeconfigSecret", *_TARGETS)
     fields = reader.fields(entry, at, known, _LATER_MANAGEMENT)
     if reader.choice(fields, "mode", at, ("push", "gitops")) == "gitops":
         reader.error("not-yet", "not supported yet: mode gitops", (*at, "f:mode"))
@@ -118,6 +119,7 @@ def _management(reader: FileReader, entry: Any, at: FieldPath) -> ManagementSpec
         providers=reader.inside(fields["providers"], (*at, "f:providers"))
         if "providers" in fields
         else "",
+        gitops=_gitops(reader, fields["gitops"], (*at, "f:gitops")) if "gitops" in fields else None,
         context=reader.text(fields, "context", at) if "context" in fields else "",
         in_cluster="inCluster" in fields,
         read_secret=_read_secret(reader, fields, at),
@@ -240,12 +242,13 @@ def _profiles(reader: FileReader, value: Any) -> tuple[Profile, ...]:
     found = []
     for name, entry in entries.items():
         here = (*at, f"f:{name}")
-        known = ("path", "chart", "version", "values", "namespace", "after", "selector")
+        known = ("version", "values", "namespace", "after", "selector", *_KINDS)
         fields = reader.fields(entry, here, known)
-        if ("path" in fields) == ("chart" in fields):
-            reader.error("one-of", f"{reader.name(here)} needs one of path, chart", here)
+        forms = [form for form in _KINDS if form in fields]
+        if len(forms) != 1:
+            reader.error("one-of", f"{reader.name(here)} needs one of {', '.join(_KINDS)}", here)
             continue
-        form = "path" if "path" in fields else "chart"
+        form = forms[0]
         after = reader.items(fields.get("after", []), (*here, "f:after"))
         for index, earlier in enumerate(after):
             if earlier not in entries or earlier == name:
@@ -261,10 +264,39 @@ def _profiles(reader: FileReader, value: Any) -> tuple[Profile, ...]:
                 else "default",
                 after=tuple(str(earlier) for earlier in after),
                 selector=_selector(reader, fields, here),
-                **{form: reader.inside(fields[form], (*here, f"f:{form}"))},
+                **_content(reader, fields, form, here),
             )
         )
     return tuple(found)
+
+
+_KINDS = ("path", "chart", "gitops")
+_ENGINE_FIELDS = ("engine", "components", "url", "branch", "path", "secret", "namespace")
+
+
+def _content(reader: FileReader, fields: JsonObject, form: str, at: FieldPath) -> dict[str, Any]:
+    here = (*at, f"f:{form}")
+    if form == "gitops":
+        return {"gitops": _gitops(reader, fields[form], here)}
+    return {form: reader.inside(fields[form], here)}
+
+
+def _gitops(reader: FileReader, entry: Any, at: FieldPath) -> Gitops:
+    fields = reader.fields(entry, at, _ENGINE_FIELDS)
+    engine = reader.choice(fields, "engine", at, ("flux2", "flux1"), required=True)
+    given = {
+        name: reader.text(fields, name, at)
+        for name in ("branch", "path", "secret", "namespace")
+        if name in fields
+    }
+    if engine == "flux1":
+        given.setdefault("namespace", "flux")
+    return Gitops(
+        engine=engine,
+        components=reader.inside(fields.get("components"), (*at, "f:components")),
+        url=reader.text(fields, "url", at),
+        **given,
+    )
 
 
 def _selector(

@@ -67,10 +67,27 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"{_PREFIX.get(self.type, '')}{self.name}"
 
 
+class Gitops(msgspec.Struct, frozen=True, kw_only=True):
+    """What keeps a cluster in step with its own repository, and which one that is."""
+
+    engine: Literal["flux2", "flux1"]
+    components: str
+    """File or folder with the engine's manifests, relative to the fleet's root."""
+    url: str
+    branch: str = "main"
+    path: str = "clusters/{namespace}/{name}"
+    """Folder of that repository; `{namespace}` and `{name}` are the cluster's."""
+    secret: str = ""
+    """Secret in the engine's namespace that opens the repository; made outside of Git."""
+    namespace: str = "flux-system"
+
+
 class ManagementSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One management cluster."""
 
     name: str
+    gitops: Gitops | None = None
+    """Flux in the management cluster itself; None: it is not made by clusterform."""
     paths: tuple[str, ...]
     """Folders or files of its manifests, relative to the fleet's root."""
     providers: str = ""
@@ -124,6 +141,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Profiles whose objects are there and ready before this one's."""
     selector: tuple[tuple[str, str], ...] | None = None
     """Labels of the Clusters that get it; `()`: all; None: only those that name it."""
+    gitops: Gitops | None = None
+    """Instead of a path or chart: Flux, pointed at the cluster's own repository."""
 
 
 class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):

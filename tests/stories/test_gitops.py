@@ -368,3 +368,68 @@ def test_what_a_source_ignores_is_not_there(tmp_path: Path) -> None:
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra, namespace: logging}\n",
     )
     assert "extra" not in {c.id.name for c in lab.plan().changes}
+
+
+FLUXD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: flux, namespace: flux}
+spec:
+  selector: {matchLabels: {name: flux}}
+  template:
+    metadata: {labels: {name: flux}}
+    spec:
+      containers:
+        - {name: flux, image: example.org/flux:1, args: [--git-branch=old, --sync-interval=5m]}
+"""
+
+
+def test_flux_is_installed_and_pointed_at_the_clusters_own_repository(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "blueprints")
+    lab.write(
+        "gitops/v2/ns.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}\n"
+    )
+    lab.write(
+        "gitops/v1/all.yaml",
+        f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: flux}}\n---\n{FLUXD}",
+    )
+    for name, group, kind, plural in (
+        ("s", "source.toolkit.fluxcd.io", "GitRepository", "gitrepositories"),
+        ("k", "kustomize.toolkit.fluxcd.io", "Kustomization", "kustomizations"),
+    ):
+        lab.write(
+            f"gitops/v2/{name}.yaml",
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"
+            f"metadata: {{name: {plural}.{group}}}\n"
+            f"spec: {{group: {group}, scope: Namespaced, names: {{kind: {kind}, plural: {plural},"
+            f" singular: {kind.lower()}, listKind: {kind}List}}, versions: [{{name: v1,"
+            " served: true, storage: true, schema: {openAPIV3Schema: {type: object,"
+            " x-kubernetes-preserve-unknown-fields: true}}}]}\n",
+        )
+    lab.edit(
+        "clusterform.yaml",
+        (
+            "  profiles:\n",
+            "  profiles:\n"
+            "    own: {after: [cni], selector: {}, gitops: {engine: flux2, components: gitops/v2,"
+            " url: 'https://git.example.org/own'}}\n"
+            "    old: {gitops: {engine: flux1, components: gitops/v1/all.yaml, url: 'ssh://git@x/own',"
+            " path: '{name}'}}\n",
+        ),
+    )
+    lab.edit("clusters/shop-prod.yaml", ("profiles: [base]", "profiles: [base, old]"))
+    lab.converge()
+    documents = lab.workspace().loaded.documents
+    found = {(d.cluster, d.kind, d.name): msgspec.json.decode(d.body)["spec"] for d in documents
+             if d.kind in ("Kustomization", "Deployment")}  # fmt: skip
+    flux = ("Kustomization", "flux-system")
+    assert found["team-a/shop-dev", *flux]["path"] == "./clusters/team-a/shop-dev"
+    assert found["team-a/shop-prod", *flux]["path"] == "./clusters/team-a/shop-prod"
+    arguments = found["team-a/shop-prod", "Deployment", "flux"]["template"]["spec"]["containers"]
+    assert arguments[0]["args"] == [
+        "--sync-interval=5m",
+        "--git-url=ssh://git@x/own",
+        "--git-branch=main",
+        "--git-path=shop-prod",
+    ]
+    assert lab.plan().changes == ()
