@@ -110,12 +110,13 @@ class Blueprints:
 
     def profile(self, profile: Profile) -> Job:
         """The objects of a profile, the same for every cluster."""
-        path = (
-            profile.path or profile.chart or (profile.gitops.components if profile.gitops else "")
-        )
+        path = profile.path or profile.chart
+        if profile.gitops is not None:
+            path = profile.gitops.components
         release = Release(kind="profile", name=profile.name, version=profile.version)
         chart: Request | None = None
         build: Build | None = None
+        template: Template | None = None
         if profile.chart:
             made = self._releases.folder_chart(profile.chart, profile.version)
             release = msgspec.structs.replace(
@@ -128,6 +129,8 @@ class Blueprints:
                 values=msgspec.json.decode(profile.values),
                 capabilities=None,
             )
+        elif path in self._sources.own():
+            template = Template(files=self._sources.own(), path=path)
         else:
             build = Build(files=self._sources.own(), path=path, flux=FluxBuild())
         inputs = digest(
@@ -143,10 +146,11 @@ class Blueprints:
                 what=f"profile {profile.name}",
                 rendered=RenderedRelease(f"-/profile/-/{profile.name}", inputs),
                 release=release,
-                traced=build is not None,
+                traced=chart is None,
             ),
             chart=chart,
             build=build,
+            template=template,
             inline=msgspec.json.decode(profile.values),
             at=("f:spec", "f:profiles", f"f:{profile.name}", "f:values"),
         )

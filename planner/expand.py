@@ -248,7 +248,7 @@ class Expander:
     def _of_cluster(
         self, outcome: Done, profile: Profile, cluster: LoadedDocument
     ) -> list[LoadedDocument]:
-        """The objects of a profile for one cluster; only `gitops` differs from cluster to cluster."""
+        """The objects of a profile for one cluster; only `gitops` differs between clusters."""
         namespace = cluster.namespace or "default"
         source = msgspec.structs.replace(
             outcome.job.source,

@@ -57,7 +57,8 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 
     files: Files
     path: str
-    variables: dict[str, str]
+    variables: dict[str, str] | None = None
+    """None: it is a file of plain manifests."""
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -297,7 +298,9 @@ def _not_run(skipped: tuple[str, ...], source: Source) -> Iterator[Finding]:
 
 
 def _filled(template: Template) -> tuple[list[Part], list[Finding]]:
-    text = clusterctl.process(template.files[template.path].decode(), template.variables)
+    text = template.files[template.path].decode()
+    if template.variables is not None:
+        text = clusterctl.process(text, template.variables)
     documents, findings = yamldoc.parse(text.encode(), template.path, yamldoc.COMPONENTS)
     return [Part(body=d.body, by=template.path) for d in documents], findings
 
