@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from providers.helm import binary, pool
 from providers.helm.messages import LONGEST, bounded
 from providers.helm.pool import Capabilities, Renderer, Request, Result
+from providers.helm.worker import Ask
 from state.errors import ClusterformError
 from tests.unit.helm.conftest import CHART, Render, chart_of
 
@@ -374,6 +379,21 @@ def test_a_dead_worker_is_replaced() -> None:
     assert sum(bool(result.findings) for result in results) <= 1
     assert results[-1].objects[0].body == {"a": 1}
     renderer.close()
+
+
+def test_a_worker_that_nobody_watches_ends_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "c/templates").mkdir(parents=True)
+    (tmp_path / "c/Chart.yaml").write_text(CHART)
+    (tmp_path / "c/templates/a.yaml").write_text(HOSTILE["an endless loop"])
+    ask = Ask(chart=str(tmp_path / "c"), name="r", namespace="n", values={}, seconds=1)
+    message = msgspec.msgpack.encode(ask)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "providers.helm.worker"],
+        input=len(message).to_bytes(8, "big") + message, capture_output=True, check=False,
+        env={"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "GOMAXPROCS": "1"},
+        cwd=tmp_path, timeout=100,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (-signal.SIGXCPU, b"")
 
 
 def test_nothing_is_left_behind() -> None:
