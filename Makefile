@@ -37,7 +37,7 @@ check: setup ## Lint, types, layers, sizes
 	@$(BIN)/lint-imports --no-cache
 
 golden: setup ## Rewrite the golden files of the tests; read the diff before you commit it
-	@GOLDEN=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/cases tests/unit/views tests/unit/planfile tests/unit/providers
+	@GOLDEN=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/cases tests/unit/views tests/unit/planfile tests/unit/providers tests/stories/test_pull_requests.py
 
 bench: setup ## Measure against the table in ARCHITECTURE.md
 	@$(BIN)/python -P benchmarks/run.py
