@@ -1,4 +1,4 @@
-"""docs/pull-requests-*.md: the plans of four pull requests in each example, as commented on them."""
+"""docs/pull-requests-*.md: the plans of four pull requests in each example, as commented."""
 
 from __future__ import annotations
 
