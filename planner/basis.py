@@ -42,6 +42,10 @@ def basis_of(
         clusters=tuple(identities),
         tool=tool,
         partial=selectors,
+        lock=loaded.lock,
+        sources=loaded.sources,
+        renderers=loaded.renderers,
+        charts=loaded.charts,
     )
 
 

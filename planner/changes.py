@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from planner.expansions import Chart, UsedSource
 from providers.base import APPLIED, Impact, Milestone
 from state.resource import FieldPath, Hook, Origin, Release, ResourceId, SecretRef
 
@@ -266,6 +267,19 @@ class Basis(Frozen, frozen=True, kw_only=True):
     tool: str = ""
     partial: tuple[str, ...] = ()
     """The `--target` and `--exclude` selectors that cut the plan."""
+    lock: str = ""
+    """`sha256:…` of `clusterform.lock`, where releases or Kustomizations are expanded."""
+    sources: tuple[UsedSource, ...] = ()
+    """Places outside the repository that files were taken from."""
+    renderers: tuple[str, ...] = ()
+    """What rendered charts and kustomizations."""
+    charts: tuple[Chart, ...] = ()
+    """The charts that were rendered."""
+
+    @property
+    def lookups(self) -> int:
+        """Places in charts that ask the cluster: rendered without one, they found nothing."""
+        return sum(chart.lookups for chart in self.charts)
 
 
 class Totals(Frozen, frozen=True, kw_only=True):

@@ -130,6 +130,7 @@ class Expander:
             overlays=(),
             renderers=tuple(sorted(self._jobs.tools)),
             charts=tuple(sorted(self._releases.charts)),
+            sources=tuple(sorted(self._sources.used)),
             orders=tuple(sorted(self._orders)),
         )
 

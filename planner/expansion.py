@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from planner import trace
 from planner.blueprints import Blueprints
 from planner.expand import Edit, Expander
@@ -13,12 +15,14 @@ from planner.kustomizations import Kustomizations
 from planner.load import Loaded, LoadedDocument
 from planner.parsecache import ParseCache
 from planner.releases import Releases
-from planner.sources import Sources
-from providers import secrets, yamldoc
+from planner.sources import Pinned, Sources, from_lock
+from providers import locked, secrets, yamldoc
+from providers.archive import Store, digest_of
 from providers.git import SourceTree
 from providers.helm.chart import Chart
-from providers.helm.pool import Renderer
+from providers.helm.pool import Capabilities, Renderer
 from providers.helm.values import merged_with
+from providers.locked import FILE, Lock
 from state.fields import MISSING, value_at
 from state.resource import FieldPath, JsonObject, RenderedRelease, SecretRef
 
@@ -29,15 +33,17 @@ ContentOf = Callable[[str, str], bytes | None]
 class Expansion:
     """One expansion of one tree, kept to render again where a secret value is needed."""
 
-    def __init__(self, expander: Expander, jobs: Jobs, cache: ParseCache) -> None:
+    def __init__(self, expander: Expander, jobs: Jobs, cache: ParseCache, lock: str) -> None:
         self._expander = expander
         self._jobs = jobs
         self._cache = cache
+        self._lock = lock
 
     def expand(self, loaded: Loaded, edit: Edit | None = None) -> Loaded:
         """Everything expanded (`planner.expand`); what was rendered is remembered."""
         try:
-            return self._expander.expand(loaded, edit)
+            found = self._expander.expand(loaded, edit)
+            return msgspec.structs.replace(found, lock=self._lock)
         finally:
             self._cache.save()
             self._jobs.close()
@@ -121,14 +127,35 @@ def open_expansion(
     cache: Path | None,
     key_dir: Path,
     reveal: Callable[[SecretRef], str],
+    lock: Lock | None = None,
+    pinned: Pinned | None = None,
 ) -> Expansion:
-    """Everything that an expansion of this tree needs; nothing is started yet."""
+    """Everything that an expansion of this tree needs; nothing is started yet.
+
+    `lock`, `pinned`: instead of the tree's `clusterform.lock` and its pins (`planner.locking`).
+    """
+    content = tree.read([FILE])[FILE] if tree.files(FILE) else b""
+    if lock is None:
+        lock = locked.read(content) if content else Lock()
     renders = ParseCache(cache, secrets.sensitive, "rendered")
     pins = secrets.Pins(key_dir)
-    sources = Sources(tree, loaded.fleet.sources)
+    store = Store(key_dir / "cache" / "sources")
+    sources = Sources(tree, loaded.fleet.sources, store, pinned or from_lock(lock))
     jobs = Jobs(renderer=Renderer, cache=renders, pins=pins, sensitive=secrets.sensitive)
-    releases = Releases(sources, pins, reveal, lambda _: None)
+    releases = Releases(sources, pins, reveal, _capabilities(lock))
     blueprints = Blueprints(sources, loaded.fleet, pins, releases)
     kustomizations = Kustomizations(sources, pins, reveal)
     expander = Expander(jobs, sources, kustomizations, releases, blueprints)
-    return Expansion(expander, jobs, renders)
+    return Expansion(expander, jobs, renders, digest_of(content) if content else "")
+
+
+def _capabilities(lock: Lock) -> Callable[[str], Capabilities | None]:
+    """What charts may ask of a management cluster: as it was locked, the same on every machine."""
+
+    def of(management: str) -> Capabilities | None:
+        found = lock.cluster(management)
+        if found is None:
+            return None
+        return Capabilities(kube_version=found.kubernetes, api_versions=found.api_versions)
+
+    return of

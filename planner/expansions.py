@@ -19,6 +19,19 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """Places where it asks the cluster; rendered without one, they found nothing."""
 
 
+class UsedSource(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A place outside the repository that files were taken from."""
+
+    url: str
+    """As the repository names it; without credentials."""
+    where: str
+    """The folder of `spec.sources`, or `clusterform.lock`."""
+    revision: str = ""
+    """Commit of the folder, `not in Git`, or what the lock says it resolved to."""
+    digest: str = ""
+    """Of a locked one: `sha256:…` of its archive."""
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """All objects of one release come before those of another."""
 

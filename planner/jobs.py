@@ -50,6 +50,8 @@ class Build(msgspec.Struct, kw_only=True):
     flux: FluxBuild | None = None
     read: tuple[str, ...] = ()
     """Files that it depends on; known once it was built."""
+    tool: str = ""
+    """What built it."""
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +142,7 @@ class Jobs:
         if job.build.files.identity(self._pins, entry.files) != entry.marks:
             return None
         self._settle(job, entry.marks)
+        self.tools.update([entry.tool] if entry.tool else ())
         return entry
 
     def _settle(self, job: Job, marks: str) -> None:
@@ -224,7 +227,7 @@ class Jobs:
         for job, built in zip(jobs, _built(jobs), strict=True):
             self.tools.update([built.tool] if built.tool else ())
             assert job.build is not None
-            job.build.read = built.files
+            job.build.read, job.build.tool = built.files, built.tool
             where = job.build.files.where
             parts = [
                 Part(body=msgspec.json.decode(o.body), by=where(o.path) if o.path else "")
@@ -248,7 +251,8 @@ class Jobs:
             self._settle(job, marks)
         if not any(f.severity == "error" for f in findings):
             said = tuple(findings)
-            self._cache.put(key, tuple(sorted(kinds)), manifests, files, marks, said)
+            tool = job.build.tool if job.build is not None else ""
+            self._cache.put(key, tuple(sorted(kinds)), manifests, files, marks, said, tool)
         return Done(job=job, manifests=manifests, findings=findings)
 
     def _key(self, job: Job) -> str:

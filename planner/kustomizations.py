@@ -22,6 +22,7 @@ from providers.flux import sourceignore, substitute
 from providers.flux import sources as flux_sources
 from providers.flux.finish import finished
 from providers.flux.kustomization import FluxKustomization, KubeConfig, read, unsupported_findings
+from providers.locked import of_source
 from providers.secrets import Pins
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
@@ -116,7 +117,9 @@ class Kustomizations:
                 hint="declare it beside the Kustomization",
             )
         parsed = flux_sources.read(msgspec.json.decode(found.body))
-        return _kept(self._sources.find(parsed.url, parsed.revision), parsed.ignore)
+        name = f"{source.namespace}/{source.name}"
+        files = self._sources.find(parsed.url, parsed.revision, of_source(parsed), name)
+        return _kept(files, parsed.ignore)
 
     def _variables(
         self, document: LoadedDocument, spec: FluxKustomization, index: Index

@@ -14,10 +14,11 @@ from pathlib import Path
 import msgspec
 
 from planner import fleetfile, manifest
-from planner.expansions import Chart, Order
+from planner.expansions import Chart, Order, UsedSource
 from planner.parsecache import ParseCache
 from providers import secrets, yamldoc
 from providers.git import SourceFile, SourceTree
+from providers.locked import FILE as LOCK_FILE
 from providers.yamldoc import Finding, Limits
 from state.desired import FleetSpec, ManagementSpec, ProviderSpec
 from state.errors import ClusterformError
@@ -103,6 +104,10 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """What rendered charts and kustomizations: `helm-python-sdk 0.2.2 (Helm v4.2.3)`."""
     charts: tuple[Chart, ...] = ()
     """The charts that were rendered."""
+    sources: tuple[UsedSource, ...] = ()
+    """Places outside the repository that files were taken from."""
+    lock: str = ""
+    """`sha256:…` of `clusterform.lock`, where expanding looked at it."""
     orders: tuple[Order, ...] = ()
     """What releases, Kustomizations and profiles say of their order."""
 
@@ -126,7 +131,9 @@ def load(
     documents = [found for entry in fleet.management for found in loader.management(entry)]
     loader.cache.save()
     loader.findings += _unread(tree, fleet)
-    uncommitted = tuple(p for p in tree.uncommitted if not _hidden(p) and p.endswith(_YAML))
+    uncommitted = tuple(
+        p for p in tree.uncommitted if not _hidden(p) and p.endswith((*_YAML, LOCK_FILE))
+    )
     return Loaded(
         fleet=fleet,
         providers=tuple(loader.providers),

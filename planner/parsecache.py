@@ -21,7 +21,7 @@ from providers.secrets import private_folder
 from providers.yamldoc import Finding
 from state.resource import canonical, digest
 
-FORMAT = b"clusterform parsed files 3\n"
+FORMAT = b"clusterform parsed files 4\n"
 """Counts up whenever parsing or normalising changes what it gives."""
 
 Kinds = tuple[tuple[str, str], ...]
@@ -41,6 +41,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Digest over their blob ids or pins, when it was made."""
     findings: tuple[Finding, ...] = ()
     """Warnings of a render or build."""
+    tool: str = ""
+    """What built it."""
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -81,11 +83,12 @@ class ParseCache:
         files: tuple[str, ...] = (),
         marks: str = "",
         findings: tuple[Finding, ...] = (),
+        tool: str = "",
     ) -> None:
         """Remember a file or build. The caller keeps out what is sensitive."""
         if self._path is not None:
             rules = self._rules_digest(kinds)
-            self._used[key] = Entry(kinds, rules, manifests, files, marks, findings)
+            self._used[key] = Entry(kinds, rules, manifests, files, marks, findings, tool)
             self._fresh = True
 
     def save(self) -> None:

@@ -30,6 +30,7 @@ from providers.helm.pool import Capabilities, Request
 from providers.helm.release import ChartRef, ValuesFrom, of_helm_chart, parse
 from providers.helm.release import Release as Spec
 from providers.helm.values import merge
+from providers.locked import of_chart, of_source
 from providers.secrets import Pins
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
@@ -186,7 +187,9 @@ class Releases:
             files = self._sources.find(ref.url, SourceRevision(branch=ref.ref))
             return self._read(files.below(ref.path), ref.path)
         if ref.kind == "repository":
-            return self._of_repository(self._sources.find(ref.url, SourceRevision()), ref)
+            wanted = of_chart(ref.url, ref.name, ref.version)
+            files = self._sources.find(ref.url, SourceRevision(), wanted)
+            return self._of_repository(files, ref)
         kind, namespace, name = ref.source
         source = index.get(management, kind, namespace, name)
         if source is None:
@@ -200,8 +203,10 @@ class Releases:
             inner = of_helm_chart(body)
             return self._located(management, inner, spec, index)
         parsed = flux_sources.read(body)
-        files = self._sources.find(parsed.url, parsed.revision)
-        if kind == "HelmRepository":
+        repository = kind == "HelmRepository"
+        wanted = of_chart(parsed.url, ref.name, ref.version) if repository else of_source(parsed)
+        files = self._sources.find(parsed.url, parsed.revision, wanted, f"{namespace}/{name}")
+        if repository:
             chart = self._of_repository(files, ref)
             return self._with_values(chart, chart.files, ref)
         if kind in ("GitRepository", "Bucket"):

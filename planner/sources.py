@@ -1,29 +1,48 @@
 """Where the charts and folders that releases name are found, without the network.
 
 A URL is looked up in the fleet's `sources` map (docs/fleet-file.md); the repository's own URL
-stands for the repository itself. A tag or commit is taken from the folder's own Git history; a
-branch is the folder as it is checked out. What is not found is an error that names the way out: a
-plan never fetches (docs/security.md).
+stands for the repository itself; what is neither is taken from the cache as `clusterform.lock` says
+(docs/sources.md). Of a mapped folder a tag or commit is taken from its own Git history; a branch is
+the folder as it is checked out. What is not found is an error that names the way out: a plan never
+fetches (docs/security.md).
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
-from providers import git
+from planner.expansions import UsedSource
+from providers import git, locked
+from providers.archive import Archive, Store, unpack
 from providers.flux.sources import SourceRevision, local_folder, normal_url
-from providers.git import SourceTree
+from providers.git import SourceFile, SourceTree
+from providers.locked import Lock, Locked, Wanted
 from providers.secrets import Pins
 from state.errors import ClusterformError
 from state.resource import digest
 
 
+class Tree(Protocol):
+    """Files by path: a folder, a commit, an archive."""
+
+    def files(self, under: str = "") -> tuple[SourceFile, ...]:
+        """The files below a folder, sorted by path."""
+
+    def read(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Contents of files."""
+
+
+Pinned = Callable[[Wanted, str], Locked]
+"""The pin of what is wanted by an object of a name. Raises ClusterformError."""
+
+
 class Files(Mapping[str, bytes]):
     """Files below a folder of a tree, by path relative to it; each is read when it is asked."""
 
-    def __init__(self, tree: SourceTree, base: str = "") -> None:
+    def __init__(self, tree: Tree, base: str = "") -> None:
         self.tree = tree
         self.base = "" if base in ("", ".") else base.rstrip("/") + "/"
         below = tree.files(self.base.rstrip("/"))
@@ -88,13 +107,27 @@ class Files(Mapping[str, bytes]):
 
 
 class Sources:
-    """The folders behind URLs; each tree is opened once."""
+    """The files behind URLs; each tree is opened once.
 
-    def __init__(self, tree: SourceTree, entries: tuple[tuple[str, str], ...]) -> None:
+    `store` and `pinned`: the cache, and what it is asked for.
+    """
+
+    def __init__(
+        self,
+        tree: SourceTree,
+        entries: tuple[tuple[str, str], ...],
+        store: Store,
+        pinned: Pinned,
+    ) -> None:
         self._tree = tree
         self._entries = dict(entries)
+        self._store = store
+        self._pinned = pinned
         self._trees: dict[tuple[Path, str], SourceTree] = {}
+        self._archives: dict[str, Files] = {}
         self._own_url: str | None = None
+        self.used: set[UsedSource] = set()
+        """What was taken from outside the repository."""
         self._own = Files(tree)
 
     def own(self, path: str = "") -> Files:
@@ -105,27 +138,52 @@ class Sources:
         """These files are part of the fleet's own tree."""
         return files.tree is self._tree
 
-    def find(self, url: str, revision: SourceRevision) -> Files:
+    def find(
+        self,
+        url: str,
+        revision: SourceRevision,
+        wanted: Wanted | None = None,
+        name: str = "",
+    ) -> Files:
         """The files that a URL at a revision stands for.
 
-        Raises ClusterformError('unknown-source', 'no-such-folder', 'no-such-revision').
+        `wanted`: what that is where it is neither mapped nor the repository itself; by default the
+        files of a Git repository. `name`: of the object that says so.
+        Raises ClusterformError('unknown-source', 'not-fetched', 'no-such-folder', …).
         """
         found = local_folder(url, self._entries)
         if found is not None:
-            return self._at(posixpath.normpath(posixpath.join(*found)), revision)
+            return self._at(url, posixpath.normpath(posixpath.join(*found)), revision)
         if self._own_url is None:
             remote = git.remote_url(self._tree.root)
             self._own_url = normal_url(remote) if remote else ""
         if self._own_url and normal_url(url) == self._own_url:
             return self._own
-        raise ClusterformError(
-            "unknown-source",
-            f"nothing says where {url} is found",
-            hint="a plan fetches nothing: name a local folder in clusterform.yaml, "
-            f'spec.sources: {{"{url}": FOLDER}}',
-        )
+        return self._locked(self._pinned(wanted or locked.of_git(url, revision), name))
 
-    def _at(self, folder: str, revision: SourceRevision) -> Files:
+    def _locked(self, pin: Locked) -> Files:
+        """The files of a pin: of a chart its archive, under the name that a repository gives it."""
+        self.used.add(
+            UsedSource(url=pin.url, where=locked.FILE, revision=pin.resolved, digest=pin.digest)
+        )
+        key = f"{pin.form} {pin.chart} {pin.digest}"
+        if key not in self._archives:
+            content = self._store.read(pin.digest)
+            if content is None:
+                raise ClusterformError(
+                    "not-fetched",
+                    f"{pin.wanted.text} is locked, but not in this machine's cache",
+                    hint="run: clusterform sources fetch",
+                )
+            if pin.form == "chart":
+                version = pin.resolved.partition("@")[0]
+                files = {f"{pin.chart or 'chart'}-{version}.tgz": content}
+            else:
+                files = unpack(content, pin.wanted.text)
+            self._archives[key] = Files(Archive(files))
+        return self._archives[key]
+
+    def _at(self, url: str, folder: str, revision: SourceRevision) -> Files:
         inside = not folder.startswith("..")
         named = revision.commit or revision.tag or revision.name
         path = (self._tree.root / folder).resolve()
@@ -139,7 +197,34 @@ class Sources:
             raise _no_folder(folder)
         if (path, named) not in self._trees:
             self._trees[path, named] = git.open_tree(path, named or None)
-        return Files(self._trees[path, named])
+        tree = self._trees[path, named]
+        if not inside:
+            self.used.add(
+                UsedSource(
+                    url=locked.clean_url(url), where=folder, revision=tree.commit or tree.describe
+                )
+            )
+        return Files(tree)
+
+
+def from_lock(lock: Lock) -> Pinned:
+    """Pins of a lock; what it does not have is an error that names the ways out."""
+
+    def pinned(wanted: Wanted, _: str) -> Locked:
+        found = lock.find(wanted)
+        if found is not None:
+            return found
+        url = wanted.url or "it"
+        ways = f'name a local folder in clusterform.yaml, spec.sources: {{"{url}": FOLDER}}'
+        if wanted.kind not in ("bucket", "other"):
+            ways = f"pin it with clusterform sources lock, or {ways}"
+        raise ClusterformError(
+            "unknown-source",
+            f"nothing says where {url} is found",
+            hint=f"a plan fetches nothing: {ways}",
+        )
+
+    return pinned
 
 
 def _no_folder(folder: str) -> ClusterformError:

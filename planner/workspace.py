@@ -20,6 +20,7 @@ from planner.expand import Edit, needs_expanding
 from planner.expansion import Expansion, open_expansion
 from planner.load import LOCAL_FOLDER, Loaded, load
 from planner.origins import Origins
+from planner.sources import Pinned
 from providers import git, yamldoc
 from providers.kube.api import Transport
 from providers.kube.client import KubeClient
@@ -28,6 +29,7 @@ from providers.kube.records import KubeStore
 from providers.kube.sandbox.clock import Clock as SandboxClock
 from providers.kube.sandbox.clock import WallClock
 from providers.kube.sandbox.server import Sandbox, SandboxFile, open_sandbox
+from providers.locked import Lock
 from providers.secrets import Resolver, private_folder
 from state.desired import ManagementSpec
 from state.errors import ClusterformError
@@ -135,9 +137,14 @@ class Workspace:
         return git.open_tree(self.root, self._ref)
 
     @cached_property
+    def declared(self) -> Loaded:
+        """What they declare as it is written: nothing is expanded."""
+        return load(self.tree, fleet_file=self._fleet_file, cache=self.cache, key_dir=self.local)
+
+    @cached_property
     def loaded(self) -> Loaded:
         """What they declare, releases and Kustomizations expanded, findings included."""
-        found = load(self.tree, fleet_file=self._fleet_file, cache=self.cache, key_dir=self.local)
+        found = self.declared
         if not needs_expanding(found):
             return found
         return self._expansion(found).expand(found)
@@ -147,9 +154,21 @@ class Workspace:
         found = load(self.tree, fleet_file=self._fleet_file, cache=self.cache, key_dir=self.local)
         return self._expansion(found).expand(found, Edit(release, tuple(values)))
 
-    def _expansion(self, found: Loaded) -> Expansion:
+    def expand(self, found: Loaded, *, lock: Lock, pinned: Pinned) -> Loaded:
+        """The same with what a lock would say: for who makes it (`planner.locking`)."""
+        return self._expansion(found, lock, pinned).expand(found)
+
+    def _expansion(
+        self, found: Loaded, lock: Lock | None = None, pinned: Pinned | None = None
+    ) -> Expansion:
         self._expanded = open_expansion(
-            found, self.tree, cache=self.cache, key_dir=self.local, reveal=self.reveal
+            found,
+            self.tree,
+            cache=self.cache,
+            key_dir=self.local,
+            reveal=self.reveal,
+            lock=lock,
+            pinned=pinned,
         )
         return self._expanded
 
@@ -161,28 +180,15 @@ class Workspace:
 
     def _rendered(self, source: RenderedRelease) -> list[JsonObject]:
         """What a release renders to now, values and all, in memory."""
-        _ = self.loaded
+        if self._expanded is None:  # else it may be asked for by the expansion that is running
+            _ = self.loaded
         if self._expanded is None:
             raise ClusterformError("secret-moved", f"there is no {source.release} any more")
         return self._expanded.bodies(source)
 
     def checked(self) -> Loaded:
         """The same, or an error that names the first finding and counts the others."""
-        errors = self.loaded.errors
-        if errors:
-            first, *others = errors
-            raise ClusterformError(
-                "invalid-input",
-                first.summary,
-                where=first.where,
-                detail="\n".join(
-                    [first.detail] * bool(first.detail)
-                    + [f"{o.where}: {o.summary}" for o in others[:9]]
-                    + [f"and {len(others) - 9} more"] * (len(others) > 9)
-                ),
-                hint=first.hint or "clusterform validate lists all findings",
-            )
-        return self.loaded
+        return without_errors(self.loaded)
 
     @property
     def fleet_name(self) -> str:
@@ -217,7 +223,9 @@ class Workspace:
     @cached_property
     def kube(self) -> Fleet:
         """The way to all clusters of the fleet."""
-        return Fleet({m.name: self._door(m) for m in self.loaded.fleet.management}, self.ids.sleep)
+        return Fleet(
+            {m.name: self._door(m) for m in self.declared.fleet.management}, self.ids.sleep
+        )
 
     def _door(self, spec: ManagementSpec) -> Door:
         if spec.sandbox:
@@ -325,6 +333,24 @@ class Workspace:
             return self.tree.read([path])[path]
         except (ClusterformError, KeyError):
             return None if not blob else git.read_blob(self.root, GitBlob(blob, path).blob)
+
+
+def without_errors(loaded: Loaded) -> Loaded:
+    """The same. Raises ClusterformError('invalid-input') that names the first error."""
+    if loaded.errors:
+        first, *others = loaded.errors
+        raise ClusterformError(
+            "invalid-input",
+            first.summary,
+            where=first.where,
+            detail="\n".join(
+                [first.detail] * bool(first.detail)
+                + [f"{o.where}: {o.summary}" for o in others[:9]]
+                + [f"and {len(others) - 9} more"] * (len(others) > 9)
+            ),
+            hint=first.hint or "clusterform validate lists all findings",
+        )
+    return loaded
 
 
 def _indexed(resource: Resource, path: FieldPath) -> FieldPath:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner import digests
-from planner.changes import Finding, Plan
+from planner.changes import Basis, Finding, Plan
 from planner.views.clean import clean, plural, shortened
 from planner.views.counts import Counts, confidence_counts, verb_counts
 from planner.views.danger import once
@@ -78,6 +78,19 @@ def _drifted(found: Counts) -> int:
     return sum(found.verbs.values()) + found.ownership_only
 
 
+def input_lines(basis: Basis) -> Iterator[str]:
+    """What the plan was rendered from and with, beside the repository's own files."""
+    if basis.lock:
+        yield f"clusterform.lock {basis.lock}"
+    for source in basis.sources:
+        digest = f", {source.digest}" if source.digest else ""
+        yield f"source {source.url} at {source.revision}, from {source.where}{digest}"
+    yield from (f"rendered by {renderer}" for renderer in basis.renderers)
+    for chart in basis.charts:
+        lookups = f", {plural(chart.lookups, 'lookup')}" if chart.lookups else ""
+        yield f"chart {chart.name} {chart.version} {chart.digest[:12]}, from {chart.where}{lookups}"
+
+
 def limits(plan: Plan, found: Counts, names: Names) -> str:
     """`314 of 2,048 clusters · exact 315 · … · unreadable 1: team-e/lab-3 (refused), …`."""
     parts = [f"{found.touched:,} of {plural(found.clusters, 'cluster')}", *confidence_counts(found)]
@@ -86,6 +99,9 @@ def limits(plan: Plan, found: Counts, names: Names) -> str:
     parts.append(f"unreadable {found.unreadable:,}{nothing}")
     if plan.totals.ignored:
         parts.append(f"ignored fields {plan.totals.ignored:,}")
+    if plan.basis.lookups:
+        places = plural(plan.basis.lookups, "lookup")
+        parts.append(f"{places} in charts found nothing (rendered without a cluster)")
     return " · ".join(parts)
 
 

@@ -31,6 +31,7 @@ from planner.views.summary import (
     approval_text,
     finding_lines,
     headline,
+    input_lines,
     limits,
     provenance,
     quiet_text,
@@ -111,6 +112,7 @@ class _TextView:
         if self.verbose:
             yield from (f"  uncommitted {clean(path)}" for path in plan.basis.uncommitted)
             yield f"  planned by {clean(plan.basis.tool or 'an unknown version')}"
+            yield from (f"  {clean(line)}" for line in input_lines(plan.basis))
         if plan.basis.partial:
             yield f"only part of the fleet: {clean(' '.join(plan.basis.partial))}"
 
