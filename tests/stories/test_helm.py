@@ -10,6 +10,7 @@ import pytest
 
 from planner.load import Loaded, LoadedDocument
 from planner.workspace import Workspace
+from state.resource import Hook
 from tests.support.lab import FLEET, Lab
 
 SOURCES = "  sources:\n    ssh://git@x/charts: charts\n"
@@ -116,18 +117,17 @@ def test_hooks_are_marked_and_those_that_are_not_run_are_named(repository: Repos
     for _ in range(2):  # rendered, and from the cache
         found = repository.found
         assert found.keys() == {"plain", "before", "things.example.org"}
-        assert found["before"].hook == "pre-install,pre-upgrade weight -5 before-hook-creation"
-        assert found["plain"].hook == ""
+        assert found["before"].hook == Hook(("pre-install", "pre-upgrade"), -5)
+        assert found["plain"].hook is None
         assert repository.said == [
-            "HelmRelease team/shop: 1 hook of its chart will not be run: ConfigMap gone"
-            " (pre-delete)"
+            "HelmRelease team/shop: hooks that are not run: ConfigMap gone (pre-delete)"
         ]
         assert [t[:15] for t in repository.loaded.renderers] == ["helm-python-sdk"]
 
 
 def test_hooks_that_are_off_are_left_out(repository: Repository) -> None:
     repository.release("install: {disableHooks: true}")
-    assert repository.found["before"].hook == "pre-upgrade weight -5 before-hook-creation"
+    assert repository.found["before"].hook == Hook(("pre-upgrade",), -5)
     repository.release("install: {disableHooks: true}\n  upgrade: {disableHooks: true}")
     assert "before" not in repository.found
 
@@ -203,7 +203,7 @@ def test_a_patch_that_fails_is_an_error_at_the_release(repository: Repository) -
         "'[{op: remove, path: /data/none}]'}]}}]"
     )
     [error] = repository.loaded.errors
-    assert error.summary.startswith("HelmRelease team/shop: postRenderers[0]: kustomize cannot")
+    assert error.summary.startswith("HelmRelease team/shop: postRenderers: kustomize cannot")
     assert error.path == "clusters/shop.yaml"
 
 

@@ -94,7 +94,7 @@ MISTAKES = {
     "unknown field of an entry": (
         "spec:\n  management:\n    - name: m\n      paths: [clusters]\n      infra: x\n      sandbox: {}\n",
         'clusterform.yaml:8:7 [unknown-field] unknown field "infra" in Fleet spec.management[0]\n'
-        "  valid here: name, paths, providers, mode, readKubeconfigSecret, sandbox, context, inCluster",
+        "  valid here: name, paths, providers, gitops, mode, readKubeconfigSecret, sandbox, context, inCluster",
     ),
     "not yet": (
         "spec:\n  waves: []\n  management:\n    - {name: m, paths: [clusters], kind: {}}\n"
