@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -393,6 +394,18 @@ def test_charts_are_rendered_with_the_capabilities_of_the_lock(
     found = {request.capabilities for request in asked}
     assert found == {Capabilities(kube_version="v1.36.3+sandbox", api_versions=facts.api_versions)}
     assert {"v1", "apps/v1", "apps/v1/Deployment"} <= set(facts.api_versions)
+
+
+def test_a_chart_sees_the_locked_versions(lab: Lab, remote: Remote) -> None:
+    said = '{{ .Capabilities.KubeVersion.Version }} {{ .Capabilities.APIVersions.Has "v1/Pod" }}'
+    if shutil.which("helm") is None and not (Path(sys.executable).parent / "helm").exists():
+        pytest.skip("the helm binary renders charts that ask for capabilities")
+    asking = {"templates/config.yaml": CONFIG.replace('"COLOUR"', f"'{said}'")}
+    remote.server.chart("metrics", "1.7.0", asking)
+    lock(lab)
+    kept = (lab.root / "clusterform.lock").read_text()
+    lab.write("clusterform.lock", kept.replace("v1.36.3+sandbox", "v1.31.9"))
+    assert colours(lab.plan())["metrics"] == "v1.31.9 true"
 
 
 def test_a_management_cluster_out_of_reach_keeps_what_was_locked(
