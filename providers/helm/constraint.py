@@ -20,12 +20,18 @@ _BETWEEN = re.compile(r"\s*,\s*|\s+|\Z")
 _HYPHEN = re.compile(rf"\s*(?P<low>{_ONE})\s+-\s+(?P<high>{_ONE})\s*")
 _VERSION = re.compile(rf"{_ONE.replace('[xX*]', '(?!)')}")
 
+_NUMBERS = 2**64
+_VERSION_LENGTH, _CONSTRAINT_LENGTH = 256, 512
+"""What Masterminds/semver takes; more is an error there, too (measured with the engine)."""
+
 _Term = tuple[str, list[int | None], str]
 """Operator, the three numbers as far as they are given, pre-release."""
 
 
 def satisfies(version: str, constraint: str) -> bool:
     """The version fits. Raises ClusterformError('bad-constraint')."""
+    if len(constraint) > _CONSTRAINT_LENGTH:
+        raise _bad(constraint)
     found = _parsed(version)
     groups = [_terms(part, constraint) for part in constraint.split("||")]
     if found is None:
@@ -40,10 +46,12 @@ def satisfies(version: str, constraint: str) -> bool:
 
 def _parsed(text: str) -> Version | None:
     """A version with one, two or three numbers."""
-    match = _VERSION.fullmatch(text)
+    match = _VERSION.fullmatch(text) if len(text) <= _VERSION_LENGTH else None
     if match is None:
         return None
     major, minor, patch = (int(n or 0) for n in match.group(1, 2, 3))
+    if max(major, minor, patch) >= _NUMBERS:
+        return None
     return Version(major, minor, patch, (match[4] or "")[1:])
 
 
@@ -51,6 +59,11 @@ def version_key(version: str) -> tuple[object, ...]:
     """Sorts versions by their precedence; what is none comes first."""
     found = _parsed(version)
     return (1, *found.order) if found else (0,)
+
+
+def _bad(constraint: str) -> ClusterformError:
+    shown = constraint if len(constraint) <= _VERSION_LENGTH else f"{constraint[:40]}…"
+    return ClusterformError("bad-constraint", f"{shown!r} is no version constraint")
 
 
 def _terms(part: str, constraint: str) -> list[_Term]:
@@ -62,11 +75,15 @@ def _terms(part: str, constraint: str) -> list[_Term]:
         match = _TERM.match(text, at)
         between = _BETWEEN.match(text, match.end()) if match else None
         if match is None or between is None or (between.end() == len(text) > match.end()):
-            raise ClusterformError("bad-constraint", f"{constraint!r} is no version constraint")
+            raise _bad(constraint)
+        if match.end() - match.start(2) > _VERSION_LENGTH:
+            raise _bad(constraint)
         numbers: list[int | None] = []
         for number in match.group(2, 3, 4):  # what stands behind an x counts for nothing
             given = bool(number) and number not in "xX*" and None not in numbers
             numbers.append(int(number) if given else None)
+        if any(number is not None and number >= _NUMBERS for number in numbers):
+            raise _bad(constraint)
         found.append((match[1] or "", numbers, (match[5] or "")[1:]))
         at = between.end()
     return found

@@ -82,3 +82,28 @@ def test_versions_sort_by_precedence() -> None:
     ordered = ["none", "0.9.0", "1.0.0-alpha", "1.0.0-alpha.2", "1.0.0-alpha.11", "1.0.0", "1.10.0"]
     shuffled = ordered[3:] + ordered[:3]
     assert sorted(shuffled, key=version_key) == ordered
+
+
+HUGE = ("18446744073709551616.0.0", "1.2.3-" + "a" * 251, "1.2.3" + "0" * 5_000)
+
+
+@pytest.mark.parametrize("version", HUGE, ids=len)
+def test_a_version_beyond_the_engines_limits_is_none(tmp_path: Path, version: str) -> None:
+    with pytest.raises(helm_python.HelmRenderError):
+        judged(tmp_path, ["*-0"], [version])
+    assert not satisfies(version, "*-0")
+
+
+BEYOND = (
+    *(">=18446744073709551616", "9" * 5_000, "x" * 100_000, ">=1 " * 200 + ">=1"),
+    ">=1.2.3-" + "a" * 251,
+)
+
+
+@pytest.mark.parametrize("constraint", BEYOND, ids=len)
+def test_a_constraint_beyond_the_engines_limits_is_refused(tmp_path: Path, constraint: str) -> None:
+    with pytest.raises(helm_python.HelmRenderError):
+        judged(tmp_path, [constraint], ["1.2.3"])
+    with pytest.raises(ClusterformError) as caught:
+        satisfies("1.2.3", constraint)
+    assert len(caught.value.brief) < 300
