@@ -13,6 +13,9 @@ from typing import Any
 import msgspec
 
 LONGEST = 300
+_LOOKED_AT = 8_000
+"""Characters of a message that are looked at: a quote that is never closed is searched to the end
+from each quote in it. What is not looked at is not shown."""
 _SHORTEST = 6
 """Characters of a value that is cut out; shorter ones are in every message."""
 _WITHHELD = "(value withheld)"
@@ -32,10 +35,10 @@ _SCHEMA = "the schema(s) in the following chart(s):"
 
 
 def bounded(raw: str, values: Any, secrets: Collection[str]) -> str:
-    """`templates/a.yaml:3: MESSAGE (from templates/b.yaml:1)`, at most about 400 characters."""
-    text = withheld(raw.strip(), values, secrets).removesuffix(_NOISE)
+    """`templates/a.yaml:3: MESSAGE (from templates/b.yaml:1)`, each part at most 300 characters."""
+    text = raw.strip().removesuffix(_NOISE)
     if _SCHEMA in text:
-        found = text.partition(_SCHEMA)[2]
+        found = withheld(text.partition(_SCHEMA)[2][:_LOOKED_AT], values, secrets)
         lines = [line.strip().removeprefix("- ") for line in found.splitlines() if line.strip()]
         return "the values do not fit values.schema.json: " + _cut("; ".join(lines))
     at, places = 0, []
@@ -43,11 +46,14 @@ def bounded(raw: str, values: Any, secrets: Collection[str]) -> str:
         at = match.end()
         if match["place"]:
             places.append(match["place"].partition("/")[2])
-    message = _cut(" ".join(text[at:].split()) or "it fails")
+    shown = withheld(text[at : at + _LOOKED_AT], values, secrets)
+    message = _cut(" ".join(shown.split()) or "it fails")
     if not places:
         return message
-    origin = f" (from {places[0]})" if places[0] != places[-1] else ""
-    return f"{places[-1]}: {message}{origin}"
+    # A text of the chart may look like a place, so places are held to the same rules.
+    last, first = (_cut(withheld(p[:_LOOKED_AT], values, secrets)) for p in (places[-1], places[0]))
+    origin = f" (from {first})" if first != last else ""
+    return f"{last}: {message}{origin}"
 
 
 def withheld(text: str, values: Any, secrets: Collection[str]) -> str:

@@ -345,6 +345,23 @@ def test_a_hostile_chart_ends_within_its_limits(render: Render, template: str) -
     assert text.startswith("chart c 1.0.0 cannot be rendered: ")
     assert "goroutine" not in text
     assert "runtime" not in text
+LONG_MESSAGES = {
+    "escaped quotes": '"\\' * 500_000,
+    "quotes": "'" * 1_000_000,
+    "backticks": "`x`" * 300_001,
+    "a long place": "a/b:1 " + "a/" * 400_000 + "b:1",
+    "blanks": " " * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG_MESSAGES.values(), ids=LONG_MESSAGES.keys())
+def test_a_hostile_message_is_read_quickly(text: str) -> None:
+    began = time.process_time()
+    found = bounded(f"template: c/templates/a.yaml:1:3: {text}", {"a": "secret"}, ("secretive",))
+    assert time.process_time() - began < 1
+    assert len(found) < 3 * LONGEST
+
+
     assert len(text) < LONGEST + 200
     assert render("a: 1").objects[0].body == {"a": 1}
 
