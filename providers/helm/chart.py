@@ -12,6 +12,9 @@ from providers.helm.values import merged_with, read_values
 from state.errors import ClusterformError
 from state.resource import JsonObject, canonical, digest
 
+_LONGEST_NAME, _LONGEST_PATH = 255, 2_000
+"""Bytes of a name, and characters of a path, that a file system takes below a temporary folder."""
+
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a chart."""
@@ -47,11 +50,12 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         Raises ClusterformError('bad-chart', 'bad-archive', 'chart-dependencies').
         """
         found = list(units(files, where))
+        _check_paths(files, where)
         name, version = (found[0].metadata.get(field) for field in ("name", "version"))
         if not isinstance(name, str) or not isinstance(version, str):
             raise ClusterformError("bad-chart", f"{where}/Chart.yaml has no name and version")
-        if name in ("", ".", "..") or "/" in name:
-            raise ClusterformError("bad-chart", f"{where}/Chart.yaml: {name!r} is no name")
+        if not _is_name(name):
+            raise ClusterformError("bad-chart", f"{where}/Chart.yaml: {name[:80]!r} is no name")
         parts = [p.encode() + b"\0" + files[p] for p in sorted(files)]
         asked = _Asked()
         for unit in found:
@@ -91,6 +95,31 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
                 why = error.brief if isinstance(error, ClusterformError) else "it is not UTF-8"
                 raise ClusterformError("bad-values", f"valuesFiles: {path}: {why}") from None
         return Chart.read({**self.files, "values.yaml": canonical(merged)}, self.where)
+
+
+def _check_paths(files: Mapping[str, bytes], where: str) -> None:
+    """A chart is written to a folder to be rendered: nothing of it may end up elsewhere.
+
+    Git's trees are not checked by git until they are checked out, and a plan of a revision reads
+    them unchecked: an entry may be called `..`.
+    """
+    for path in files:
+        parts = path.split("/")
+        if len(path) > _LONGEST_PATH or not all(map(_is_name, parts)):
+            raise ClusterformError("bad-chart", f"{where}: {path[:80]!r} is no path of a chart")
+        above = ("/".join(parts[:n]) for n in range(1, len(parts)))
+        if clash := next((folder for folder in above if folder in files), ""):
+            raise ClusterformError("bad-chart", f"{where}: {clash!r} is both a file and a folder")
+
+
+def _is_name(text: str) -> bool:
+    """A file may be called so."""
+    if text in ("", ".", "..") or "/" in text or "\0" in text:
+        return False
+    try:
+        return len(text.encode()) <= _LONGEST_NAME
+    except UnicodeEncodeError:  # bytes of a file name that are no UTF-8
+        return False
 
 
 class _Asked:
