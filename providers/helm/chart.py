@@ -30,7 +30,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """It evaluates texts (`tpl`), so that values may be templates too."""
     lookups: int
     random: tuple[tuple[str, str], ...] = ()
-    """Functions whose results differ each time, each with its template; sorted."""
+    """Functions whose results differ each time, each with its file; sorted. Of files that are no
+    templates, such as values.yaml, where the chart evaluates texts."""
 
     @property
     def deterministic(self) -> bool:
@@ -49,8 +50,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises ClusterformError('bad-chart', 'bad-archive', 'chart-dependencies').
         """
-        found = list(units(files, where))
         _check_paths(files, where)
+        found = list(units(files, where))
         name, version = (found[0].metadata.get(field) for field in ("name", "version"))
         if not isinstance(name, str) or not isinstance(version, str):
             raise ClusterformError("bad-chart", f"{where}/Chart.yaml has no name and version")
@@ -58,8 +59,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
             raise ClusterformError("bad-chart", f"{where}/Chart.yaml: {name[:80]!r} is no name")
         parts = [p.encode() + b"\0" + files[p] for p in sorted(files)]
         asked = _Asked()
-        for unit in found:
-            asked.read(unit)
+        asked.read(found)
         return cls(
             name=name,
             version=version,
@@ -131,25 +131,32 @@ class _Asked:
         self.lookups = 0
         self.random: set[tuple[str, str]] = set()
 
-    def read(self, unit: Unit) -> None:
-        evaluates = False
-        if unit.metadata.get("kubeVersion"):
-            self.capabilities = True
-        for path, content in unit.files.items():
-            if not path.startswith("templates/"):
-                continue
-            for word in scan.words(content.decode(errors="replace")):
-                if scan.is_text(word):
-                    self.capabilities |= "Capabilities" in word
-                elif word == ".Capabilities":
-                    self.capabilities = True
-                elif word == "lookup":
-                    self.lookups += 1
-                elif word == "tpl":
-                    evaluates = True
-                elif word in scan.RANDOM:
-                    self.random.add((word, unit.prefix + path))
-        if evaluates:
-            self.evaluates = True
-            others = (c for p, c in unit.files.items() if not p.startswith(("templates/", "crds/")))
-            self.capabilities |= any(b".Capabilities" in content for content in others)
+    def read(self, found: list[Unit]) -> None:
+        for unit in found:
+            self.capabilities |= bool(unit.metadata.get("kubeVersion"))
+            for path, content in unit.files.items():
+                if path.startswith("templates/"):
+                    self._template(content.decode(errors="replace"))
+                    self._chance(unit, path, content)
+        if self.evaluates:  # any text of any chart: a chart's values are its parent's, too
+            for unit in found:
+                for path, content in unit.files.items():
+                    if not path.startswith(("templates/", "crds/", "charts/")):
+                        self.capabilities |= b".Capabilities" in content
+                        self._chance(unit, path, content)
+
+    def _template(self, text: str) -> None:
+        for word in scan.words(text):
+            if scan.is_text(word):
+                self.capabilities |= "Capabilities" in word
+            elif word == ".Capabilities":
+                self.capabilities = True
+            elif word == "lookup":
+                self.lookups += 1
+            elif word == "tpl":
+                self.evaluates = True
+
+    def _chance(self, unit: Unit, path: str, content: bytes) -> None:
+        if not path.endswith(".md"):  # they show how a chart is used
+            for function in scan.by_chance(content.decode(errors="replace")):
+                self.random.add((function, unit.prefix + path))

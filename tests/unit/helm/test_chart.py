@@ -263,6 +263,12 @@ def test_an_archive_gives_its_files() -> None:
         ('{{ "never closed }}{{ now }}', []),
         ("{{/* never closed }}{{ now }}", []),
         ("{{ knowing }}{{ now2 }}", []),
+        ("{{ keys .m | join `,` }}", ["keys without sortAlpha"]),
+        ("{{ range $v := values .m }}{{ $v }}{{ end }}", ["values without sortAlpha"]),
+        ("{{ keys .m | sortAlpha | join `,` }}{{ .keys }}{{ $values }}", []),
+        ("{{ if keys .m }}{{ end }}{{ keys .m | len }}{{ has 1 (values .m) }}", []),
+        ("{{ $k := keys .m }}{{ range sortAlpha $k }}{{ end }}", []),
+        ("{{ $k := keys .m }}{{ range $k }}{{ end }}", ["keys without sortAlpha"]),
     ],
 )
 def test_functions_of_chance_are_found(template: str, found: list[str]) -> None:
@@ -275,6 +281,22 @@ def test_functions_of_chance_are_found_in_charts_inside() -> None:
     inner = {"Chart.yaml": CHILD.replace("VERSION", "1.4.0"), "templates/b.yaml": "{{ now }}"}
     files = depending("1.x", **{"charts/child-1.4.0.tgz": packed(inner)})
     assert chart_of(files).random == (("now", "charts/child-1.4.0.tgz/templates/b.yaml"),)
+
+
+def test_functions_of_chance_are_found_where_a_chart_may_evaluate_them() -> None:
+    child: dict[str, str | bytes] = {
+        "values.yaml": "t: '{{ randAlphaNum 5 }}'\n",
+        "README.md": "{{ now }}",
+        "charts/child/Chart.yaml": CHILD.replace("VERSION", "1.4.0"),
+        "charts/child/values.yaml": "u: '{{ uuidv4 }}'\n",
+        "charts/child/templates/b.yaml": "{{ .Values.t }}",
+    }
+    assert chart_of(child).random == ()
+    child["charts/child/templates/b.yaml"] = "{{ tpl .Values.t . }}"
+    assert chart_of(child).random == (
+        ("randAlphaNum", "values.yaml"),
+        ("uuidv4", "charts/child/values.yaml"),
+    )
 
 
 def test_lookups_are_counted() -> None:
