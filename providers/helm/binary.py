@@ -1,5 +1,5 @@
 """The `helm` binary, for charts that ask what cluster they go to: the engine's package cannot be
-told (`worker`)."""
+told (`worker`). Where that package is not installed, for all charts."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def render(
         command = [
             path, "template", name, chart, "--namespace", namespace, "--include-crds",
             "--skip-tests", "--values", str(folder / "values.json"),
-            "--kube-version", kube_version,
+            *(("--kube-version", kube_version) if kube_version else ()),
             *(flag for version in api_versions for flag in ("--api-versions", version)),
         ]  # fmt: skip
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:

