@@ -166,8 +166,9 @@ class Jobs:
                     hint="make a new plan",
                 )
             parts, findings = next(self._run_fresh([job]))
-            if findings:
-                raise ClusterformError("render", findings[0].summary, where=findings[0].where)
+            errors = [found for found in findings if found.severity == "error"]
+            if errors:  # warnings were said by the plan
+                raise ClusterformError("render", errors[0].summary, where=errors[0].where)
             self._bodies[source] = [part.body for part in parts]
         return self._bodies[source]
 

@@ -287,7 +287,7 @@ class Releases:
                 raise ClusterformError(
                     "no-values", f"valuesFrom: no file {entry.path} in the chart"
                 )
-            return content.decode() if content is not None else None
+            return _text(content, entry.path) if content is not None else None
         found = index.get(document.management, entry.kind, entry.namespace, entry.name)
         if found is None:
             if entry.optional:
@@ -309,6 +309,13 @@ class Releases:
         if entry.kind == "Secret":
             secret_values += texts_of(data[entry.key], whole=bool(entry.target_path))
         return data[entry.key]
+
+
+def _text(content: bytes, path: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ClusterformError("no-values", f"valuesFrom: {path} is not UTF-8") from None
 
 
 def texts_of(text: str, *, whole: bool) -> list[str]:

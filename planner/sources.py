@@ -93,13 +93,13 @@ class Files(Mapping[str, bytes]):
             if path not in self._blobs:
                 return ""
             mark = self._blobs[path] or pins.pin(path, self[path])
-            parts.append(f"{path}\0{mark}".encode())
+            parts.append(f"{path}\0{mark}".encode(errors="surrogateescape"))
         return digest(*parts)
 
     def names(self, folder: str) -> str:
         """A digest over the names of the files below a folder: what a generated list depends on."""
         below = self.tree.files(posixpath.normpath(self.base + folder))
-        return digest(*(f.path.encode() for f in below))
+        return digest(*(f.path.encode(errors="surrogateescape") for f in below))
 
     def _read(self, paths: list[str]) -> dict[str, bytes]:
         found = self.tree.read([self.base + path for path in paths])

@@ -232,12 +232,23 @@ def _is_ignored(root: Path) -> bool:
     return bool(_git(root, "check-ignore", "--", str(root), check=False))
 
 
+_OUTSIDE = frozenset((b"", b".", b"..", b".git"))
+"""Names that no tree may hold: git looks for them when it checks out, and nothing here does
+(git fsck: hasDot, hasDotdot, hasDotgit, emptyName)."""
+
+
 def _committed(root: Path, commit: str) -> dict[str, _Entry]:
     """What a commit holds below the folder, by path relative to it."""
     entries = {}
     for record in _git(root, "ls-tree", "-r", "-l", "-z", commit).split(b"\0")[:-1]:
         facts, _, path = record.partition(b"\t")
         mode, _, blob, size = facts.decode().split()
+        if not _OUTSIDE.isdisjoint(path.split(b"/")):
+            raise ClusterformError(
+                "bad-tree",
+                f"commit {commit[:7]} holds the path {os.fsdecode(path)!r}, which leads out of it",
+                hint="git itself refuses to check this commit out; look at where it comes from",
+            )
         entries[os.fsdecode(path)] = _Entry(mode, blob, int(size) if size.isdigit() else 0)
     return entries
 

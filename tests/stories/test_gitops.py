@@ -433,3 +433,20 @@ def test_flux_is_installed_and_pointed_at_the_clusters_own_repository(tmp_path: 
         "--git-path=shop-prod",
     ]
     assert lab.plan().changes == ()
+
+
+def test_a_secret_value_is_rendered_again_although_its_chart_has_a_hook_that_is_not_run(
+    tmp_path: Path,
+) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.write(
+        "charts/dev-cluster/templates/gone.yaml",
+        JOB.format(name="gone", events="pre-delete", weight=0),
+    )
+    lab.write(
+        "charts/dev-cluster/templates/secret.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {{ .Release.Name }}-token\n"
+        "  namespace: {{ .Release.Namespace }}\nstringData: {token: hush-hush-4711}\n",
+    )
+    lab.converge()
+    assert lab.plan().changes == ()

@@ -197,3 +197,23 @@ def test_a_missing_blob_is_an_error(repo: Path) -> None:
     with pytest.raises(ClusterformError) as caught:
         git.read_blob(repo, "0" * 40)
     assert caught.value.code == "no-such-blob"
+
+
+@pytest.mark.parametrize("name", ["..", ".", ".git"])
+def test_a_commit_with_a_path_that_leads_out_of_it_is_refused(name: str, tmp_path: Path) -> None:
+    def plumbing(*arguments: str, given: bytes = b"") -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=tmp_path, input=given, capture_output=True, check=True
+        )
+        return done.stdout.decode().strip()
+
+    plumbing("init", "-q")
+    blob = plumbing("hash-object", "-w", "--stdin", given=b"x\n")
+    inner = b"100644 evil.yaml\0" + bytes.fromhex(blob)
+    options = ("hash-object", "-t", "tree", "--literally", "-w", "--stdin")
+    below = plumbing(*options, given=inner)
+    tree = plumbing(*options, given=f"40000 {name}\0".encode() + bytes.fromhex(below))
+    commit = plumbing("-c", "user.name=a", "-c", "user.email=a@b", "commit-tree", "-m", "x", tree)
+    with pytest.raises(ClusterformError) as caught:
+        git.open_tree(tmp_path, commit)
+    assert caught.value.code == "bad-tree"
