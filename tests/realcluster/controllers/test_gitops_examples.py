@@ -56,10 +56,8 @@ def replaced(plan: Plan) -> int:
 
 @pytest.mark.timeout(600)
 def test_releases_of_the_helm_operator_live_on_the_real_controllers(
-    make: Callable[[str], RealLab], full: bool
+    make: Callable[[str], RealLab],
 ) -> None:
-    if not full:
-        pytest.skip("make real FULL=1")
     lab = make("flux-v1")
     for environment in ("dev", "staging", "production"):
         shutil.rmtree(lab.root / "clusters" / environment)
@@ -72,10 +70,8 @@ def test_releases_of_the_helm_operator_live_on_the_real_controllers(
 
 @pytest.mark.timeout(600)
 def test_kustomizations_and_releases_of_flux_live_on_the_real_controllers(
-    make: Callable[[str], RealLab], full: bool
+    make: Callable[[str], RealLab],
 ) -> None:
-    if not full:
-        pytest.skip("make real FULL=1")
     lab = make("flux-v2")
     sources = (lab.root / "clusters/mgmt/shop.yaml").read_text().partition("---")[0]
     # Without the profiles: the API of a cluster in memory serves too few kinds for add-ons.
