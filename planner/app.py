@@ -409,7 +409,7 @@ class _Application:
         """With everything that this run may create: a crash orphans nothing."""
         grown = dict(records)
         for change in self.plan.writes:
-            if not change.deletes and change.verb is not Verb.FORGET and change.id not in grown:
+            if not change.deletes and change.recorded and change.id not in grown:
                 grown[change.id] = self._recorded(change, Written())
         return grown
 
@@ -427,7 +427,7 @@ class _Application:
             replaced = change.verb is Verb.REPLACE and change.action.step == 0
             if change.verb is Verb.FORGET or (change.deletes and not replaced):
                 final.pop(change.id, None)
-            elif not change.deletes:
+            elif not change.deletes and change.recorded:
                 final[change.id] = self._recorded(change, written)
         gone = {c.unit for c in self.plan.writes if self._cluster_gone(c)}
         return {i: r for i, r in final.items() if not _went_with(r, gone)}

@@ -120,7 +120,11 @@ class Blueprints:
         if profile.chart:
             made = self._releases.folder_chart(profile.chart, profile.version)
             release = msgspec.structs.replace(
-                release, chart=made.name, version=made.version, release_name=profile.name
+                release,
+                chart=made.name,
+                version=made.version,
+                release_name=profile.name,
+                target_namespace=profile.namespace,
             )
             chart = Request(
                 chart=made,

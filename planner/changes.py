@@ -30,6 +30,8 @@ class Verb(enum.StrEnum):
     ROTATE = "rotate"
     """Create the next generation of a template; its users are updated beside it."""
     ADOPT = "adopt"
+    SUSPEND = "suspend"
+    """Stop the controller of a HelmRelease or Kustomization, so that its objects can be adopted."""
     DELETE = "delete"
     PRUNE = "prune"
     """Delete a template generation once nothing uses it; gone already is fine."""
@@ -170,6 +172,11 @@ class Change(Frozen, frozen=True, kw_only=True):
     def id(self) -> ResourceId:
         """The object."""
         return self.action.resource
+
+    @property
+    def recorded(self) -> bool:
+        """The object is ours once this is done, where it is not a delete."""
+        return self.verb not in (Verb.FORGET, Verb.SUSPEND)
 
     @property
     def deletes(self) -> bool:

@@ -25,7 +25,7 @@ from planner.expansions import Order
 from planner.graph import Node, check_acyclic, node_key
 from planner.hookorder import order_hooks
 from planner.planned import Planned
-from planner.releaseorder import order_releases
+from planner.releaseorder import order_releases, order_suspensions
 from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import ABSENT, APPLIED, Milestone, references, value
 from providers.capi import (
@@ -111,6 +111,7 @@ class _Builder:
         self._reachable_clusters()
         order_releases(self.world.orders, self.writes, self._gate, self.edge)
         order_hooks(self.writes, self._gate, self.edge)
+        order_suspensions(self.writes, self.edge)
         self._convergence()
 
     def graph(self) -> Graph:

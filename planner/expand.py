@@ -24,16 +24,15 @@ from planner.releases import Releases
 from planner.rendered import Source, checked, documents
 from planner.sources import Sources
 from planner.workload import WORKLOAD_CLUSTER
-from providers.flux import kustomization as flux_kustomization
 from providers.flux import sources as flux_sources
+from providers.flux.kustomization import KUSTOMIZATION
 from providers.helm.release import HELM_RELEASES
 from providers.secrets import sensitive
 from providers.yamldoc import Finding
 from state.desired import Gitops, Profile
 from state.errors import ClusterformError
-from state.resource import FieldPath, GroupKind, canonical, digest
+from state.resource import FieldPath, canonical, digest
 
-_FLUX_KUSTOMIZATION = GroupKind(flux_kustomization.GROUP, "Kustomization")
 _LEVELS = 16
 """Kustomizations that lead to Kustomizations: deeper is taken for a loop."""
 
@@ -44,7 +43,7 @@ def is_input(document: LoadedDocument) -> bool:
         return False
     kind = group_kind(document)
     return (
-        kind in (_FLUX_KUSTOMIZATION, WORKLOAD_CLUSTER)
+        kind in (KUSTOMIZATION, WORKLOAD_CLUSTER)
         or kind in HELM_RELEASES
         or kind.group == flux_sources.GROUP
     )
@@ -69,7 +68,7 @@ class Edit(msgspec.Struct, frozen=True):
 
     def apply(self, document: LoadedDocument) -> LoadedDocument:
         """The document with the values, if it is the release."""
-        if f"{document.namespace or 'default'}/{document.name}" != self.release:
+        if f"{document.home}/{document.name}" != self.release:
             return document
         if not (group_kind(document) in HELM_RELEASES or document.kind == WORKLOAD_CLUSTER.kind):
             return document
@@ -141,12 +140,13 @@ class Expander:
         waiting = list(loaded.documents)
         overlays = list(loaded.overlays)
         for _ in range(_LEVELS):
+            waiting = [_at_home(d) if is_input(d) else d for d in waiting]
             for document in waiting:
                 self._index.add(document)
             done += [d for d in waiting if not is_input(d)]
             inputs = _first_of_each((d for d in waiting if is_input(d)), seen)
-            kustomizations = [d for d in inputs if group_kind(d) == _FLUX_KUSTOMIZATION]
-            others = [d for d in inputs if group_kind(d) != _FLUX_KUSTOMIZATION]
+            kustomizations = [d for d in inputs if group_kind(d) == KUSTOMIZATION]
+            others = [d for d in inputs if group_kind(d) != KUSTOMIZATION]
             if kustomizations:
                 seen.update(map(_key, kustomizations))
                 made = list(self._run(self._kustomized(kustomizations)))
@@ -211,7 +211,7 @@ class Expander:
         try:
             return make(document, self._index)
         except ClusterformError as error:
-            what = f"{document.kind} {document.namespace or 'default'}/{document.name}"
+            what = f"{document.kind} {document.home}/{document.name}"
             self._findings.append(as_finding(error, what, document.origin))
             return None
 
@@ -250,7 +250,7 @@ class Expander:
         self, outcome: Done, profile: Profile, cluster: LoadedDocument
     ) -> list[LoadedDocument]:
         """The objects of a profile for one cluster; only `gitops` differs between clusters."""
-        namespace = cluster.namespace or "default"
+        namespace = cluster.home
         source = msgspec.structs.replace(
             outcome.job.source,
             management=cluster.management,
@@ -297,7 +297,16 @@ class Expander:
 
 def _key(document: LoadedDocument) -> tuple[str, ...]:
     kind = group_kind(document)
-    return (document.management, str(kind), document.namespace or "default", document.name)
+    return (document.management, str(kind), document.home, document.name)
+
+
+def _at_home(document: LoadedDocument) -> LoadedDocument:
+    """An input with its namespace written out: what reads it does not know its release."""
+    if document.namespace:
+        return document
+    body = msgspec.json.decode(document.body)
+    body["metadata"]["namespace"] = document.home
+    return msgspec.structs.replace(document, namespace=document.home, body=canonical(body))
 
 
 def _first_of_each(

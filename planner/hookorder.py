@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from planner.changes import Change, Verb
+from planner.changes import Change
 from planner.expansions import release_key
 from providers.base import APPLIED, references
 from providers.management import COMPLETE, CRD, NAMESPACE
@@ -28,7 +28,7 @@ def order_hooks(
     members: dict[str, list[Change]] = {}
     for id_, changes in writes.items():
         last = changes[-1]
-        if last.release is not None and last.verb is not Verb.FORGET:
+        if last.release is not None and last.recorded:
             members.setdefault(release_key(id_.cluster, last.release), []).append(last)
     for key, found in sorted(members.items()):
         if any(c.hook for c in found):

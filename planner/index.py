@@ -20,8 +20,7 @@ class Index:
     def add(self, document: LoadedDocument) -> None:
         """Note a document; the first of two with one id stays."""
         if not document.cluster:
-            namespace = document.namespace or "default"
-            key = (document.management, document.kind, namespace, document.name)
+            key = (document.management, document.kind, document.home, document.name)
             self._by.setdefault(key, document)
 
     def get(self, management: str, kind: str, namespace: str, name: str) -> LoadedDocument | None:

@@ -1,8 +1,8 @@
-"""Whether a controller is still at work on an object that we would adopt: a running Flux.
+"""Who else is at work: a running Flux, a topology; by the labels of an object, or by its release.
 
 Flux labels what it applies with the name of its Kustomization or HelmRelease. While that object is
 there and not suspended it would write back whatever we change. Source: Flux, kustomize-controller
-and helm-controller owner labels.
+and helm-controller owner labels; the Helm Operator has no way to suspend a release.
 """
 
 from __future__ import annotations
@@ -13,15 +13,21 @@ import msgspec
 
 from providers.base import value
 from providers.capi import CLUSTER_NAME, made_by_topology
+from providers.flux.kustomization import KUSTOMIZATION
+from providers.helm import release as helm
 from providers.kube.client import KubeClient
 from state.errors import ClusterformError
-from state.live import Absent, Present, Unreadable
-from state.resource import GroupKind, ResourceId
+from state.live import Present
+from state.resource import GroupKind, Release, ResourceId
 
-_FLUX = (
-    (GroupKind("kustomize.toolkit.fluxcd.io", "Kustomization"), "kustomize.toolkit.fluxcd.io"),
-    (GroupKind("helm.toolkit.fluxcd.io", "HelmRelease"), "helm.toolkit.fluxcd.io"),
-)
+_FLUX = (KUSTOMIZATION, helm.FLUX)
+_RUNNING = {
+    "Kustomization": (KUSTOMIZATION,),
+    "HelmRelease": (helm.FLUX, helm.OPERATOR),
+}
+"""By the kind of a release: the live kinds that would be running it."""
+
+Known = dict[tuple[str, str], Present]
 
 
 class Keeper(msgspec.Struct, frozen=True):
@@ -31,46 +37,84 @@ class Keeper(msgspec.Struct, frozen=True):
     unreadable: str = ""
 
 
-class Keepers:
-    """Looks owners up, once each, in the object's cluster and in its management cluster."""
+class Runner(msgspec.Struct, frozen=True):
+    """The live object behind a release; None where there is none."""
 
-    def __init__(self, client: Callable[[str], KubeClient | None]) -> None:
+    live: Present | None = None
+    unreadable: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Its controller would act on it."""
+        return self.live is not None and value(self.live.body, "spec.suspend") is not True
+
+
+class Keepers:
+    """Looks up owners in the object's cluster and in its management cluster: one LIST a kind.
+
+    `stopped` says of which owners the plan itself takes care (planner.takeover).
+    """
+
+    def __init__(
+        self,
+        client: Callable[[str], KubeClient | None],
+        stopped: Callable[[ResourceId], bool] = lambda _: False,
+    ) -> None:
         self._client = client
-        self._known: dict[ResourceId, Keeper] = {}
+        self._stopped = stopped
+        self._known: dict[tuple[str, GroupKind], Known | str] = {}
 
     def of(self, live: Present) -> Keeper:
         """The running owner that an object's labels name; empty: there is none."""
         if made_by_topology(live.id.group_kind, live.labels):
             return Keeper(name=f"the topology of Cluster {live.labels.get(CLUSTER_NAME, '')}")
-        for kind, prefix in _FLUX:
-            name = live.labels.get(f"{prefix}/name")
-            namespace = live.labels.get(f"{prefix}/namespace")
+        for kind in _FLUX:
+            name = live.labels.get(f"{kind.group}/name")
+            namespace = live.labels.get(f"{kind.group}/namespace")
             if not name or not namespace:
                 continue
             for cluster in dict.fromkeys((live.id.cluster, live.id.cluster.partition("/")[0])):
                 id_ = ResourceId(cluster, kind.group, kind.kind, namespace, name)
-                found = self._keeper(id_)
-                if found.name or found.unreadable:
-                    return found
+                if self._stopped(id_):
+                    continue
+                found = self._runner(id_)
+                if found.unreadable:
+                    return Keeper(unreadable=found.unreadable)
+                if found.running:
+                    return Keeper(name=f"Flux {id_.kind} {id_.qualified_name}")
         return Keeper()
 
-    def _keeper(self, id_: ResourceId) -> Keeper:
-        found = self._known.get(id_)
-        if found is None:
-            found = self._known[id_] = self._look(id_)
-        return found
+    def runner(self, management: str, release: Release) -> Runner:
+        """The live object that stands for a release of Git; one that runs comes first."""
+        suspended = Runner()
+        for kind in _RUNNING.get(release.kind, ()):
+            id_ = ResourceId(management, kind.group, kind.kind, release.namespace, release.name)
+            found = self._runner(id_)
+            if found.unreadable or found.running:
+                return found
+            if found.live is not None:
+                suspended = found
+        return suspended
 
-    def _look(self, id_: ResourceId) -> Keeper:
-        client = self._client(id_.cluster)
+    def _runner(self, id_: ResourceId) -> Runner:
+        key = (id_.cluster, id_.group_kind)
+        if key not in self._known:
+            self._known[key] = self._list(*key)
+        found = self._known[key]
+        if isinstance(found, str):
+            return Runner(unreadable=found)
+        return Runner(live=found.get((id_.namespace, id_.name)))
+
+    def _list(self, cluster: str, kind: GroupKind) -> Known | str:
+        client = self._client(cluster)
         if client is None:
-            return Keeper(unreadable=f"{id_.cluster} cannot be read")
+            return f"{cluster} cannot be read"
         try:
-            how = client.find(id_.group_kind)
+            how = client.find(kind)
+            if how is None:
+                return {}
+            version, served = how
+            found = client.objects(version, kind.kind, served)
+            return {(p.id.namespace, p.id.name): p for p in found}
         except ClusterformError as error:
-            return Keeper(unreadable=error.brief)
-        live = client.get(id_, *how) if how else Absent(id_)
-        if isinstance(live, Unreadable):
-            return Keeper(unreadable=live.reason)
-        if isinstance(live, Absent) or value(live.body, "spec.suspend") is True:
-            return Keeper()
-        return Keeper(name=f"Flux {id_.kind} {id_.qualified_name}")
+            return error.brief

@@ -73,6 +73,15 @@ class LoadedDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     inputs: str = ""
     """Of a rendered one: digest over the sources of its render's inputs (RenderedRelease)."""
 
+    @property
+    def home(self) -> str:
+        """Its namespace, if its kind has one: as written, else that of its release, else `default`.
+
+        Helm installs what names no namespace into the release's (helm/helm v4, pkg/kube/client.go).
+        """
+        given = self.release.target_namespace if self.release is not None else ""
+        return self.namespace or given or "default"
+
 
 class Overlay(msgspec.Struct, frozen=True, kw_only=True):
     """A folder with a kustomization that no other one below the same paths refers to."""

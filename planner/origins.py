@@ -31,7 +31,7 @@ class Origins:
         self, expansion: Expansion, documents: Iterable[LoadedDocument], content: ContentOf
     ) -> None:
         self._expansion = expansion
-        self._documents = {_key(d): d for d in documents if d.inputs}
+        self._documents = {key: d for d in documents if d.inputs for key in _keys(d)}
         self._content = content
         self._left = RENDERS
         self._known: dict[tuple[str, str, str, FieldPath], list[FieldPath]] = {}
@@ -87,5 +87,7 @@ class Origins:
         return fits if fits or not found else None
 
 
-def _key(document: LoadedDocument) -> tuple[str, str, str, str]:
-    return (document.cluster, document.kind, document.namespace, document.name)
+def _keys(document: LoadedDocument) -> set[tuple[str, str, str, str]]:
+    """Of a kind with namespaces, and of one without: which it is only the cluster knows."""
+    homes = {document.namespace, document.home}
+    return {(document.cluster, document.kind, home, document.name) for home in homes}

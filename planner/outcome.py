@@ -17,13 +17,14 @@ from planner.planned import Planned
 from planner.render import Scopes
 from planner.resolve import FLEET_LABEL, Observe, Reveal
 from planner.standing import Fates, nature, seen
+from planner.takeover import Hold
 from planner.units import is_workload
 from providers.builtin import Served
 from providers.registry import rules
 from state.fingerprint import fingerprint
 from state.live import Observation, Present
 from state.recorded import Records
-from state.resource import ResourceId, canonical, digest
+from state.resource import Resource, ResourceId, canonical, digest
 
 
 class Context(msgspec.Struct, kw_only=True):
@@ -37,6 +38,8 @@ class Context(msgspec.Struct, kw_only=True):
     comparer: Comparer
     keeper_of: Callable[[Present], Keeper] = lambda _: Keeper()
     """Who is still at work on a live object."""
+    hold_of: Callable[[Resource, Observation], Hold | None] = lambda _, __: None
+    """Why nothing of a resource's release may be written."""
     named: Collection[ResourceId] = ()
     """Objects whose removal was asked for by name on the command line."""
     destroy_clusters: str = "deny"

@@ -59,6 +59,7 @@ from planner.resolve import Naming, Resolver, Reveal, belongs, resolved
 from planner.rotation import describe_rotations, trigger
 from planner.select import Selector
 from planner.standing import Fates
+from planner.takeover import Agreed, Takeovers
 from planner.targets import cut, only
 from planner.topologies import Surroundings, users_of
 from planner.units import assign, cluster_unit, is_workload
@@ -89,6 +90,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """`fast`: dry-run what the proof leaves open · `off`: no dry-run · `full`: all of them."""
     allow_destroy: tuple[str, ...] = ()
     """`namespace/name` of objects that may be removed."""
+    adopt: tuple[str, ...] = ()
+    """Patterns over `KIND/NAMESPACE/NAME` of releases that are taken over."""
     parallel: int = PARALLEL_DRY_RUNS
 
 
@@ -252,7 +255,11 @@ class _Planning:
         unit_of: Mapping[ResourceId, str],
     ) -> None:
         wanted = {r.id for r in physical}
-        context = self._context()
+        agreed = Agreed(self.options.adopt)
+        agreed.check(physical)
+        keepers = Keepers(self.reader.client, agreed)
+        takeovers = Takeovers(keepers, self.reader.client, self.inputs.records, agreed)
+        context = self._context(keepers, takeovers)
         fates = Fates(
             fleet=context.fleet,
             observe=context.observe,
@@ -262,13 +269,15 @@ class _Planning:
         )
         Declared(context, fates, wanted).compare_all(physical, names, self._in_threads, self.out)
         Hooks(context, fates, wanted).run(physical, self.out)
+        self.out.planned += takeovers.steps()
+        self.out.findings += [*takeovers.held(), *takeovers.findings]
         gone = {p.id for p in self._owned_elsewhere(wanted)}
         gone |= {id_ for id_ in self.inputs.records if id_ not in wanted}
         unwanted = Unwanted(context, fates)
         for id_ in sorted(gone):
             unwanted.decide(id_, unit_of.get(id_, id_.cluster), self.out)
 
-    def _context(self) -> Context:
+    def _context(self, keepers: Keepers, takeovers: Takeovers) -> Context:
         records = self.inputs.records
         return Context(
             fleet=self.fleet.name,
@@ -283,7 +292,8 @@ class _Planning:
                 line_of=self.inputs.line_of,
                 always=self.options.refresh == "full",
             ),
-            keeper_of=Keepers(self.reader.client).of,
+            keeper_of=keepers.of,
+            hold_of=takeovers.hold,
             named=self.asked,
             destroy_clusters=self.fleet.guards.destroy_clusters,
             empty_clusters=self.live.empty,

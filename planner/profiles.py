@@ -61,7 +61,7 @@ def wanted(
 
 def cluster_text(document: LoadedDocument) -> str:
     """The key of a Cluster's API: `management/namespace/name`."""
-    return f"{document.management}/{document.namespace or 'default'}/{document.name}"
+    return f"{document.management}/{document.home}/{document.name}"
 
 
 def orders(cluster: str, chosen: tuple[Profile, ...]) -> Iterator[Order]:

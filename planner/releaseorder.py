@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from planner.changes import Change
+from planner.changes import Change, Verb
 from planner.expansions import Order, release_key
 from providers.base import APPLIED
 from providers.registry import rules
@@ -28,7 +28,7 @@ def order_releases(
     members: dict[str, list[Change]] = {}
     for id_, changes in writes.items():
         release = changes[-1].release
-        if release is not None:
+        if release is not None and changes[-1].recorded:
             # `dependsOn` names a release, wherever its objects go; profiles are of one cluster.
             management = id_.cluster.partition("/")[0]
             for key in {release_key(id_.cluster, release), release_key(management, release)}:
@@ -43,3 +43,23 @@ def order_releases(
             edge(change.action, ready, order.reason, until)
         for change in later:
             edge(ready, change.action, order.reason, APPLIED)
+
+
+def order_suspensions(writes: Mapping[ResourceId, list[Change]], edge: Callable[..., None]) -> None:
+    """What runs a release is suspended before any object of the release is written."""
+    suspended = {
+        release_key(c.id.cluster, c.release): c
+        for changes in writes.values()
+        for c in changes
+        if c.verb is Verb.SUSPEND and c.release is not None
+    }
+    if not suspended:
+        return
+    for changes in writes.values():
+        for change in changes:
+            if change.release is None or change.verb is Verb.SUSPEND:
+                continue
+            management = change.id.cluster.partition("/")[0]
+            first = suspended.get(release_key(management, change.release))
+            if first is not None:
+                edge(first.action, change.action, "its release is suspended first", APPLIED)

@@ -103,7 +103,18 @@ def _resource(document: LoadedDocument, scopes: Scopes, findings: list[Finding])
         )
         return None
     if served is not None and served.namespaced and not namespace:
-        namespace = "default"
+        if document.release is not None and document.release.kind == "Kustomization":
+            findings.append(
+                Finding(
+                    kind="error",
+                    summary=f"{document.kind} {document.name} of {document.release.text} has no"
+                    " namespace: Flux refuses it (namespace not specified)",
+                    where=str(document.origin),
+                    hint="set its metadata.namespace, or targetNamespace of the Kustomization",
+                )
+            )
+            return None
+        namespace = document.home
         body = _with_namespace(body, namespace)
     elif served is not None and not served.namespaced and namespace:
         findings.append(

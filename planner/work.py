@@ -38,6 +38,7 @@ from planner.resolve import (
 )
 from planner.stages import skips
 from planner.standing import Fates
+from planner.takeover import Hold
 from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import references, values
 from providers.builtin import Served
@@ -52,6 +53,7 @@ from state.resource import JsonObject, Release, Resource, ResourceId, canonical
 InThreads = Callable[[Callable[[Candidate], Comparison], list[Candidate]], Iterable[Comparison]]
 
 
+_WRITES = (Decision.CREATE, Decision.UPDATE, Decision.ADOPT, Decision.REPLACE)
 _JUDGED = "what it is judged by changes in the same plan"
 
 
@@ -150,6 +152,12 @@ class Declared(Decider):
             self._phantom(resource, out)
             return
         case = self._case(id_, resource.unit, live, comparison, desired=True)
+        row = decide(case)
+        if row.then in _WRITES and not (comparison is not None and comparison.cleared):
+            hold = self._context.hold_of(resource, live)
+            if hold is not None:
+                self._hold(resource, hold, out)
+                return
         keeper = self._context.keeper_of(live) if isinstance(live, Present) else Keeper()
         if keeper.unreadable:
             why = f"whether somebody else applies it: {keeper.unreadable}"
@@ -157,8 +165,7 @@ class Declared(Decider):
             self._phantom(resource, out)
             return
         if keeper.name and case.seen is not Seen.DELETING:
-            case = msgspec.structs.replace(case, seen=Seen.KEPT)
-        row = decide(case)
+            row = decide(msgspec.structs.replace(case, seen=Seen.KEPT))
         if comparison is not None:
             out.ignored += comparison.ignored
             for conflict in comparison.conflicts:
@@ -312,6 +319,15 @@ class Declared(Decider):
         """Nothing happens to it until its release is resumed; what waits for it waits too."""
         assert resource.release is not None
         out.suspended[resource.id] = f"{resource.release.text} is suspended"
+        self._phantom(resource, out)
+
+    def _hold(self, resource: Resource, hold: Hold, out: Outcome) -> None:
+        """Said once for its release (planner.takeover)."""
+        if hold.unread:
+            out.blocked[resource.id] = hold.reason
+            out.unread.add(resource.id)
+        else:
+            out.refused[resource.id] = hold.reason
         self._phantom(resource, out)
 
     def _change(

@@ -53,6 +53,7 @@ def apply(
     ref: str | None,
     refresh: str,
     allow_destroy: tuple[str, ...],
+    adopt: tuple[str, ...],
     targets: tuple[str, ...],
     excludes: tuple[str, ...],
     parallelism: int,
@@ -82,14 +83,18 @@ def apply(
             settings, lambda emit, stop: app.resume(workspace, resume, options, emit, stop)
         )
     if file is not None:
-        if targets or excludes or allow_destroy or ref:
+        if targets or excludes or allow_destroy or adopt or ref:
             raise click.UsageError("a saved plan is applied whole: cut it when you make it")
         made, envelope = planfile.read(file)
         return _run(settings, workspace, made, envelope, options)
     made = app.plan(
         workspace,
         plan_options(
-            targets=targets, excludes=excludes, refresh=refresh, allow_destroy=allow_destroy
+            targets=targets,
+            excludes=excludes,
+            refresh=refresh,
+            allow_destroy=allow_destroy,
+            adopt=adopt,
         ),
     )
     click.echo(render_plan(made, "text", settings), nl=False)

@@ -75,6 +75,13 @@ planning = _all(
         metavar="NAMESPACE/NAME",
         help="Let this Cluster go although its file vanished. Repeatable.",
     ),
+    click.option(
+        "--adopt",
+        multiple=True,
+        metavar="KIND/NAMESPACE/NAME",
+        help="Take this HelmRelease or Kustomization over from whoever runs it: it is suspended"
+        " first. May hold *. Repeatable.",
+    ),
 )
 applying = _all(
     click.option(
@@ -113,6 +120,7 @@ def plan_options(
     excludes: tuple[str, ...] = (),
     refresh: str = "fast",
     allow_destroy: tuple[str, ...] = (),
+    adopt: tuple[str, ...] = (),
 ) -> Options:
     """The planner's options from the command line's."""
     return Options(
@@ -121,4 +129,5 @@ def plan_options(
         excludes=tuple(select.parse(e) for e in excludes),
         refresh=refresh,
         allow_destroy=allow_destroy,
+        adopt=adopt,
     )

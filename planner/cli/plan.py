@@ -65,6 +65,7 @@ def plan(
     ref: str | None,
     refresh: str,
     allow_destroy: tuple[str, ...],
+    adopt: tuple[str, ...],
     targets: tuple[str, ...],
     excludes: tuple[str, ...],
 ) -> int:
@@ -73,7 +74,11 @@ def plan(
     made = app.plan(
         workspace,
         plan_options(
-            targets=targets, excludes=excludes, refresh=refresh, allow_destroy=allow_destroy
+            targets=targets,
+            excludes=excludes,
+            refresh=refresh,
+            allow_destroy=allow_destroy,
+            adopt=adopt,
         ),
     )
     if out is not None:

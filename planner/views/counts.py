@@ -69,6 +69,7 @@ _ALWAYS = (
 )
 _SOMETIMES = (
     (Verb.ADOPT, "to adopt"),
+    (Verb.SUSPEND, "to suspend"),
     (Verb.PRUNE, "to prune"),
     (Verb.FORGET, "to forget"),
 )

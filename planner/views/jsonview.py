@@ -22,6 +22,7 @@ _ACTIONS = {
     Verb.REPLACE: ["delete", "create"],
     Verb.ROTATE: ["create"],
     Verb.ADOPT: ["update"],
+    Verb.SUSPEND: ["update"],
     Verb.DELETE: ["delete"],
     Verb.PRUNE: ["delete"],
     Verb.FORGET: ["forget"],

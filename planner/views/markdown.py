@@ -63,6 +63,7 @@ _CUT_WORDS = {
     Verb.REPLACE: "to replace",
     Verb.DELETE: "to destroy",
     Verb.ADOPT: "to adopt",
+    Verb.SUSPEND: "to suspend",
     Verb.PRUNE: "to prune",
     Verb.FORGET: "to forget",
 }

@@ -30,6 +30,7 @@ SYMBOLS = {
     Verb.REPLACE: "-/+",
     Verb.ROTATE: "±",
     Verb.ADOPT: ">",
+    Verb.SUSPEND: "~",
     Verb.DELETE: "-",
     Verb.PRUNE: "-",
     Verb.FORGET: ".",
@@ -200,7 +201,7 @@ def _dangerous(change: Change) -> bool:
 
 
 _WORKERS = (MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE_POOL)
-_LAST = {Verb.ADOPT: 5, Verb.CREATE: 6, Verb.PRUNE: 7, Verb.FORGET: 8}
+_LAST = {Verb.SUSPEND: 4, Verb.ADOPT: 5, Verb.CREATE: 6, Verb.PRUNE: 7, Verb.FORGET: 8}
 
 
 def _entry_key(entry: Entry) -> tuple[int, bool]:

@@ -11,9 +11,10 @@ import msgspec
 from providers.flux.shape import Shape, duration
 from providers.kustomize.options import FluxBuild
 from state.errors import ClusterformError
-from state.resource import JsonObject, split_api_version
+from state.resource import GroupKind, JsonObject, split_api_version
 
 GROUP = "kustomize.toolkit.fluxcd.io"
+KUSTOMIZATION = GroupKind(GROUP, "Kustomization")
 VERSIONS = ("v1", "v1beta2", "v1beta1")
 SOURCE_KINDS = ("GitRepository", "OCIRepository", "Bucket", "ExternalArtifact")
 POLICIES = ("MirrorPrune", "Delete", "WaitForTermination", "Orphan")

@@ -16,6 +16,8 @@ APPLY_PATCH = "application/apply-patch+yaml"
 """Content type of server-side apply. A JSON body is YAML; `apply-patch+json` is answered 415."""
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""What to accept where only the metadata of a list is wanted: of Secrets, their data stays away."""
 JSON_PATCH = "application/json-patch+json"
 
 
@@ -27,6 +29,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     query: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     content_type: str = JSON
+    accept: str = JSON
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,7 +97,7 @@ class HttpTransport:
         url = login.host + quote(request.path, safe="/:%")
         if request.query:
             url += "?" + urlencode(request.query)
-        headers = {"Accept": "application/json", "User-Agent": "clusterform"}
+        headers = {"Accept": request.accept, "User-Agent": "clusterform"}
         if not _loopback(login.host):
             headers["Accept-Encoding"] = "gzip"  # 20 times fewer bytes of a LIST, for some CPU
         if token := login.authorization():

@@ -343,6 +343,17 @@ def test_what_sops_encrypted_is_neither_written_nor_taken_for_gone(tmp_path: Pat
     assert "Secret shop/sealed is encrypted by SOPS" in str(caught.value)
 
 
+def test_an_object_of_a_kustomization_without_a_namespace_is_an_error_as_for_flux(
+    tmp_path: Path,
+) -> None:
+    lab = lab_of(tmp_path, "flux-v2")
+    lab.write("profiles/base/bare.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n")
+    with pytest.raises(ClusterformError) as caught:
+        lab.plan()
+    assert "ConfigMap c of Kustomization shop/" in str(caught.value)
+    assert "has no namespace: Flux refuses it" in str(caught.value)
+
+
 def test_a_shell_variable_that_flux_would_take_is_warned_of(tmp_path: Path) -> None:
     lab = lab_of(tmp_path, "flux-v2")
     lab.write(
