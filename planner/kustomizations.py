@@ -118,7 +118,9 @@ class Kustomizations:
             )
         parsed = flux_sources.read(msgspec.json.decode(found.body))
         name = f"{source.namespace}/{source.name}"
-        files = self._sources.find(parsed.url, parsed.revision, of_source(parsed), name)
+        files = self._sources.find(
+            parsed.url, parsed.revision, of_source(parsed), name, source.kind
+        )
         return _kept(files, parsed.ignore)
 
     def _variables(

@@ -205,7 +205,7 @@ class Releases:
         parsed = flux_sources.read(body)
         repository = kind == "HelmRepository"
         wanted = of_chart(parsed.url, ref.name, ref.version) if repository else of_source(parsed)
-        files = self._sources.find(parsed.url, parsed.revision, wanted, f"{namespace}/{name}")
+        files = self._sources.find(parsed.url, parsed.revision, wanted, f"{namespace}/{name}", kind)
         if repository:
             chart = self._of_repository(files, ref)
             return self._with_values(chart, chart.files, ref)

@@ -144,13 +144,24 @@ class Sources:
         revision: SourceRevision,
         wanted: Wanted | None = None,
         name: str = "",
+        kind: str = "",
     ) -> Files:
         """The files that a URL at a revision stands for.
 
         `wanted`: what that is where it is neither mapped nor the repository itself; by default the
-        files of a Git repository. `name`: of the object that says so.
+        files of a Git repository. `kind` and `name` (`namespace/name`): of the object that says
+        so; an entry `KIND/NAMESPACE/NAME` comes before one for its URL.
         Raises ClusterformError('unknown-source', 'not-fetched', 'no-such-folder', …).
         """
+        mapped = self._entries.get(f"{kind}/{name}")
+        if mapped is not None:
+            return self._at(f"{kind}/{name}", mapped, revision)
+        if not url:
+            raise ClusterformError(
+                "unknown-source",
+                f"{kind} {name} has no URL: what it holds is made in the cluster",
+                hint=f'name a folder in clusterform.yaml, spec.sources: {{"{kind}/{name}": FOLDER}}',
+            )
         found = local_folder(url, self._entries)
         if found is not None:
             return self._at(url, posixpath.normpath(posixpath.join(*found)), revision)

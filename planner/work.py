@@ -153,7 +153,7 @@ class Declared(Decider):
             return
         case = self._case(id_, resource.unit, live, comparison, desired=True)
         row = decide(case)
-        if row.then in _WRITES and not (comparison is not None and comparison.cleared):
+        if _touched(row, comparison):
             hold = self._context.hold_of(resource, live)
             if hold is not None:
                 self._hold(resource, hold, out)
@@ -458,6 +458,13 @@ class Declared(Decider):
                 where=str(resource.origin),
             )
         )
+
+
+def _touched(row: Row, comparison: Comparison | None) -> bool:
+    """Something would be written, or is not because somebody else holds it."""
+    if comparison is None:
+        return row.then in _WRITES
+    return bool(comparison.conflicts) or (row.then in _WRITES and not comparison.cleared)
 
 
 def _suspended(resource: Resource) -> bool:

@@ -103,7 +103,8 @@ some_edits = st.builds(
 
 # ---------------------------------------------------------------- (a) plan after apply
 
-VERBS = [*Verb, "no-op", "unreadable"]
+VERBS = [*(v for v in Verb if v is not Verb.SUSPEND), "no-op", "unreadable"]
+"""These fleets are plain manifests: they have no release to suspend."""
 
 
 def test_a_plan_after_apply_is_empty_and_every_verb_occurs(home: Path) -> None:

@@ -62,6 +62,7 @@ class NotReady(AssertionError):
 class Flux:
     """A server with running controllers."""
 
+    plane: ControlPlane
     server: Transport
     port: int
     files: dict[str, bytes]
@@ -252,7 +253,7 @@ def definitions() -> Iterator[Body]:
 def running() -> Iterator[Flux]:
     """A control plane of its own with Cluster API's CRDs, Flux's, and its controllers."""
     with ControlPlane.started(controllers=False) as plane, _served() as (port, files):
-        flux = Flux(transport_of(plane), port, files)
+        flux = Flux(plane, transport_of(plane), port, files)
         capi.install(flux.server)
         capi.put(flux.server, definitions())
         flux.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
