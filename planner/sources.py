@@ -160,7 +160,8 @@ class Sources:
             raise ClusterformError(
                 "unknown-source",
                 f"{kind} {name} has no URL: what it holds is made in the cluster",
-                hint=f'name a folder in clusterform.yaml, spec.sources: {{"{kind}/{name}": FOLDER}}',
+                hint="name a folder in clusterform.yaml, spec.sources:"
+                f' {{"{kind}/{name}": FOLDER}}',
             )
         found = local_folder(url, self._entries)
         if found is not None:
