@@ -17,6 +17,7 @@ from planner.blueprints import Blueprints
 from planner.expansions import Order
 from planner.gitopsprofile import pointed, sync
 from planner.index import Index, group_kind
+from planner.inputvalues import UNKNOWN, InputValues
 from planner.jobs import Done, Job, Jobs, as_finding
 from planner.kustomizations import Kustomizations
 from planner.load import Loaded, LoadedDocument
@@ -96,12 +97,14 @@ class Expander:
         kustomizations: Kustomizations,
         releases: Releases,
         blueprints: Blueprints,
+        values: InputValues,
     ) -> None:
         self._jobs = jobs
         self._sources = sources
         self._kustomizations = kustomizations
         self._releases = releases
         self._blueprints = blueprints
+        self._values = values
         self._index = Index()
         self._findings: list[Finding] = []
         self._orders: set[Order] = set()
@@ -122,14 +125,14 @@ class Expander:
             documents=tuple(done),
             findings=tuple(
                 sorted(
-                    [*kept, *self._findings, *self._releases.findings],
+                    [*kept, *self._findings, *self._releases.findings, *self._values.findings],
                     key=lambda f: (f.path, f.line),
                 )
             ),
             overlays=(),
             renderers=tuple(sorted(self._jobs.tools)),
             charts=tuple(sorted(self._releases.charts)),
-            sources=tuple(sorted(self._sources.used)),
+            sources=tuple(sorted(self._sources.used | self._values.used)),
             orders=tuple(sorted(self._orders)),
         )
 
@@ -212,7 +215,10 @@ class Expander:
             return make(document, self._index)
         except ClusterformError as error:
             what = f"{document.kind} {document.home}/{document.name}"
-            self._findings.append(as_finding(error, what, document.origin))
+            found = as_finding(error, what, document.origin)
+            if error.code == UNKNOWN:
+                found = msgspec.structs.replace(found, severity="warning")
+            self._findings.append(found)
             return None
 
     # ------------------------------------------------------------------ profiles

@@ -10,6 +10,7 @@ import msgspec
 from planner import trace
 from planner.blueprints import Blueprints
 from planner.expand import Edit, Expander
+from planner.inputvalues import InputValues, Look, Reveal
 from planner.jobs import Job, Jobs
 from planner.kustomizations import Kustomizations
 from planner.load import Loaded, LoadedDocument
@@ -24,7 +25,7 @@ from providers.helm.pool import Capabilities, Renderer
 from providers.helm.values import merged_with
 from providers.locked import FILE, Lock
 from state.fields import MISSING, value_at
-from state.resource import FieldPath, JsonObject, RenderedRelease, SecretRef
+from state.resource import FieldPath, JsonObject, RenderedRelease
 
 ContentOf = Callable[[str, str], bytes | None]
 """A file by path and blob id."""
@@ -126,13 +127,15 @@ def open_expansion(
     *,
     cache: Path | None,
     key_dir: Path,
-    reveal: Callable[[SecretRef], str],
+    reveal: Reveal,
+    look: Look | None = None,
     lock: Lock | None = None,
     pinned: Pinned | None = None,
 ) -> Expansion:
     """Everything that an expansion of this tree needs; nothing is started yet.
 
-    `lock`, `pinned`: instead of the tree's `clusterform.lock` and its pins (`planner.locking`).
+    `look`: reads values that are not in Git; None where no cluster is asked. `lock`, `pinned`:
+    instead of the tree's `clusterform.lock` and its pins (`planner.locking`).
     """
     content = tree.read([FILE])[FILE] if tree.files(FILE) else b""
     if lock is None:
@@ -142,10 +145,11 @@ def open_expansion(
     store = Store(key_dir / "cache" / "sources")
     sources = Sources(tree, loaded.fleet.sources, store, pinned or from_lock(lock))
     jobs = Jobs(renderer=Renderer, cache=renders, pins=pins, sensitive=secrets.sensitive)
-    releases = Releases(sources, pins, reveal, _capabilities(lock))
+    values = InputValues(pins, reveal, look)
+    releases = Releases(sources, pins, values, _capabilities(lock))
     blueprints = Blueprints(sources, loaded.fleet, pins, releases)
-    kustomizations = Kustomizations(sources, pins, reveal)
-    expander = Expander(jobs, sources, kustomizations, releases, blueprints)
+    kustomizations = Kustomizations(sources, pins, values)
+    expander = Expander(jobs, sources, kustomizations, releases, blueprints, values)
     return Expansion(expander, jobs, renders, digest_of(content) if content else "")
 
 

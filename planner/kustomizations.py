@@ -7,13 +7,13 @@ variables, heed the annotations of single objects. Source: kustomize-controller 
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from planner.expansions import Order, release_key
 from planner.index import Index, identity_of
+from planner.inputvalues import InputValues
 from planner.jobs import Build, Job
 from planner.load import LoadedDocument, Overlay
 from planner.rendered import Part, Source
@@ -32,23 +32,21 @@ from state.resource import (
     Origin,
     Release,
     RenderedRelease,
-    SecretRef,
     digest,
     path_text,
 )
 
 KUBECONFIG = "-kubeconfig"
 _FLUX = "kustomize.toolkit.fluxcd.io"
-Reveal = Callable[[SecretRef], str]
 
 
 class Kustomizations:
     """Makes the jobs of one expansion."""
 
-    def __init__(self, sources: Sources, pins: Pins, reveal: Reveal) -> None:
+    def __init__(self, sources: Sources, pins: Pins, values: InputValues) -> None:
         self._sources = sources
         self._pins = pins
-        self._reveal = reveal
+        self._values = values
 
     def overlay(self, overlay: Overlay) -> Job:
         """A folder with a kustomization, as `kubectl apply -k` would take it."""
@@ -134,20 +132,16 @@ class Kustomizations:
         secret_values: list[str] = []
         identities: list[str] = []
         for entry in post.substitute_from:
-            found = index.get(document.management, entry.kind, spec.namespace, entry.name)
+            wanted = (entry.kind, spec.namespace, entry.name)
+            found = self._values.find(
+                document, "substituteFrom", wanted, index, optional=entry.optional
+            )
             if found is None:
-                if entry.optional:
-                    continue
-                raise ClusterformError(
-                    "no-values",
-                    f"substituteFrom: {entry.kind} {spec.namespace}/{entry.name} is not in Git",
-                    hint="declare it, or mark it optional",
-                )
-            data = data_of(found, self._reveal)
-            identities.append(identity_of(found, self._pins))
-            texts.append(data)
+                continue
+            identities.append(found.identity)
+            texts.append(found.texts)
             if entry.kind == "Secret":
-                secret_values += data.values()
+                secret_values += found.texts.values()
         return substitute.variables(*texts, post.substitute), secret_values, identities
 
     def _orders(
@@ -179,24 +173,6 @@ def remote_cluster(config: KubeConfig) -> str:
             hint="name the Secret that Cluster API makes for the cluster",
         )
     return f"{config.namespace}/{config.name.removesuffix(KUBECONFIG)}"
-
-
-def data_of(document: LoadedDocument, reveal: Reveal) -> dict[str, str]:
-    """The `data` of a ConfigMap or Secret, decoded, in memory."""
-    if document.sealed:
-        raise ClusterformError(
-            "sealed",
-            f"{document.kind} {document.namespace}/{document.name} is encrypted by SOPS: its"
-            " values are not known to a plan",
-            hint="put what decides about clusters into a ConfigMap, and mark the Secret optional",
-        )
-    body = msgspec.json.decode(document.body)
-    found = {str(k): str(v) for k, v in (body.get("data") or {}).items()}
-    if document.kind != "Secret":
-        return found
-    for path, ref in document.secrets:
-        found[path[-1][2:]] = reveal(ref)
-    return {key: base64.b64decode(value).decode() for key, value in found.items()}
 
 
 def _kept(files: Files, ignore: str | None) -> Files:

@@ -14,8 +14,9 @@ import msgspec
 from planner.expansions import Chart as ChartUse
 from planner.expansions import Order, release_key
 from planner.index import Index, identity_of
+from planner.inputvalues import InputValues
 from planner.jobs import Job
-from planner.kustomizations import Reveal, data_of, remote_cluster
+from planner.kustomizations import remote_cluster
 from planner.load import LoadedDocument
 from planner.postrender import finished
 from planner.rendered import Source
@@ -44,12 +45,12 @@ class Releases:
         self,
         sources: Sources,
         pins: Pins,
-        reveal: Reveal,
+        values: InputValues,
         capabilities: Callable[[str], Capabilities | None],
     ) -> None:
         self._sources = sources
         self._pins = pins
-        self._reveal = reveal
+        self._values = values
         self._capabilities = capabilities
         self._charts: dict[tuple[str, str], Chart] = {}
         self.charts: set[ChartUse] = set()
@@ -288,17 +289,12 @@ class Releases:
                     "no-values", f"valuesFrom: no file {entry.path} in the chart"
                 )
             return _text(content, entry.path) if content is not None else None
-        found = index.get(document.management, entry.kind, entry.namespace, entry.name)
+        wanted = (entry.kind, entry.namespace, entry.name)
+        found = self._values.find(document, "valuesFrom", wanted, index, optional=entry.optional)
         if found is None:
-            if entry.optional:
-                return None
-            raise ClusterformError(
-                "no-values",
-                f"valuesFrom: {entry.kind} {entry.namespace}/{entry.name} is not in Git",
-                hint="declare it beside the release, or mark it optional",
-            )
-        data = data_of(found, self._reveal)
-        used.append(identity_of(found, self._pins))
+            return None
+        data = found.texts
+        used.append(found.identity)
         if entry.key not in data:
             if entry.optional:
                 return None

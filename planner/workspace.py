@@ -22,6 +22,7 @@ from planner.load import LOCAL_FOLDER, Loaded, load
 from planner.origins import Origins
 from planner.sources import Pinned
 from providers import git, yamldoc
+from providers.builtin import Served
 from providers.kube.api import Transport
 from providers.kube.client import KubeClient
 from providers.kube.fleet import Door, Fleet
@@ -34,6 +35,7 @@ from providers.secrets import Resolver, private_folder
 from state.desired import ManagementSpec
 from state.errors import ClusterformError
 from state.journal import Journal
+from state.live import Observation, Unreadable
 from state.lock import Clock
 from state.recorded import Records
 from state.records import Head, RecordStore
@@ -43,6 +45,7 @@ from state.resource import (
     JsonObject,
     RenderedRelease,
     Resource,
+    ResourceId,
     SecretRef,
 )
 from state.store import ObjectStore
@@ -105,8 +108,10 @@ class Workspace:
         cache: bool = True,
         controllers: bool = True,
         verbs: frozenset[str] | None = None,
+        offline: bool = False,
     ) -> None:
-        """`ref`: a revision instead of the working tree. The other arguments are for tests:
+        """`ref`: a revision instead of the working tree. `offline`: values that releases take from
+        a cluster stay unknown. The other arguments are for tests:
         `cache` off, a sandbox without simulated `controllers`, an identity with few `verbs`."""
         if not root.is_dir():
             raise ClusterformError("no-folder", "there is no such folder", where=str(root))
@@ -118,6 +123,7 @@ class Workspace:
         self._cache = cache
         self._controllers = controllers
         self._verbs = verbs
+        self._offline = offline
         self._sandboxes: dict[str, SandboxFile] = {}
         self._expanded: Expansion | None = None
 
@@ -167,10 +173,17 @@ class Workspace:
             cache=self.cache,
             key_dir=self.local,
             reveal=self.reveal,
+            look=None if self._offline or pinned is not None else self._look,
             lock=lock,
             pinned=pinned,
         )
         return self._expanded
+
+    def _look(self, id_: ResourceId, served: Served) -> Observation:
+        try:
+            return self.api(id_.cluster).get(id_, "v1", served)
+        except ClusterformError as error:
+            return Unreadable(id_, error.brief, str(id_))
 
     @property
     def expansion(self) -> Expansion | None:
@@ -193,7 +206,7 @@ class Workspace:
     @property
     def fleet_name(self) -> str:
         """The fleet's name."""
-        return self.loaded.fleet.name
+        return self.declared.fleet.name
 
     # ------------------------------------------------------------------ clusters
 
@@ -256,11 +269,11 @@ class Workspace:
 
     def sandboxes(self) -> Iterator[str]:
         """Names of the built-in management clusters, sorted."""
-        yield from sorted(m.name for m in self.loaded.fleet.management if m.sandbox)
+        yield from sorted(m.name for m in self.declared.fleet.management if m.sandbox)
 
     def managements(self) -> Iterator[str]:
         """Names of the management clusters, sorted."""
-        yield from sorted(m.name for m in self.loaded.fleet.management)
+        yield from sorted(m.name for m in self.declared.fleet.management)
 
     # ------------------------------------------------------------------ state
 

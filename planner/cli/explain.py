@@ -35,7 +35,7 @@ def render(settings: Global, cluster: str | None, ref: str | None, form: str) ->
     from planner.explain import cluster_resources, declared
     from planner.views.manifests import manifests
 
-    workspace = settings.workspace(ref)
+    workspace = settings.workspace(ref, offline=True)
     if form != "objects":
         from planner.exchange import as_releases
 
@@ -65,5 +65,5 @@ def explain(settings: Global, what: str, ref: str | None) -> int:
     from planner.explain import explain as explained
     from planner.views.explained import explained_text
 
-    click.echo(explained_text(explained(settings.workspace(ref), what)), nl=False)
+    click.echo(explained_text(explained(settings.workspace(ref, offline=True), what)), nl=False)
     return Exit.OK

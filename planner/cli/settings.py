@@ -22,11 +22,11 @@ class Global:
     quiet: bool
     log_format: str
 
-    def workspace(self, ref: str | None = None) -> Workspace:
-        """The checkout at a revision."""
+    def workspace(self, ref: str | None = None, *, offline: bool = False) -> Workspace:
+        """The checkout at a revision. `offline`: no cluster is asked for what Git lacks."""
         from planner.workspace import Workspace
 
-        return Workspace(self.root, fleet_file=self.fleet, ref=ref)
+        return Workspace(self.root, fleet_file=self.fleet, ref=ref, offline=offline)
 
     def colored(self) -> bool:
         """Whether results on stdout may carry colour."""

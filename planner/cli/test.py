@@ -33,7 +33,7 @@ def test(settings: Global, ref: str | None, folder: str, report: Path | None) ->
     from planner.testing import run
     from planner.views.tests import junit, tests_text
 
-    cases = run(settings.workspace(ref), folder)
+    cases = run(settings.workspace(ref, offline=True), folder)
     if report is not None:
         report.write_text(junit(cases))
     click.echo(tests_text(cases), nl=False)

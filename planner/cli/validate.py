@@ -35,7 +35,7 @@ def validate(settings: Global, ref: str | None, form: str, explain: str | None) 
     from planner.validate import all_findings
     from planner.views import findings as views
 
-    workspace = settings.workspace(ref)
+    workspace = settings.workspace(ref, offline=True)
     found = all_findings(workspace.loaded, workspace.line_of)
     documents = len(workspace.loaded.documents)
     click.echo(views.rendered(found, form, documents), nl=False)
