@@ -28,18 +28,7 @@ from providers.base import KindRules, value
 from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN
 from providers.secrets import sensitive_paths
 from state.desired import IgnoreRule
-from state.fields import (
-    MANAGER,
-    MISSING,
-    delete_at,
-    leaves,
-    own_entry,
-    owners,
-    owns,
-    set_at,
-    trie,
-    value_at,
-)
+from state.fields import MISSING, delete_at, leaves, own_entry, owners, owns, set_at, trie, value_at
 from state.fingerprint import path_key
 from state.live import ManagerEntry, Present
 from state.resource import (
@@ -148,25 +137,27 @@ class Comparer:
             live_refs=live_refs,
             ignored=ignored,
         )
-        result.live_refs += _kept(body, full, live, kind_rules)
-        proof = prove(full, live)
+        result.live_refs += _kept(body, full, live, kind_rules, resource.writer.manager)
+        manager = resource.writer.manager
+        proof = prove(full, live, manager=manager)
         if proof is Proof.UNCHANGED and not self._always:
-            result.releases = leftovers(full, live)
+            result.releases = leftovers(full, live, manager)
             return _released(result)
-        adopting = own_entry(live) is None
-        takes, conflicts = split_conflicts(full, live, settled if adopting else peoples_tool)
+        adopting = own_entry(live, manager) is None
+        tools = settled if adopting else peoples_tool
+        takes, conflicts = split_conflicts(full, live, tools, manager)
         told = tuple(c for c in conflicts if not _below(c.path, kind_rules.written))
         result.takes, result.conflicts = takes, told
         result.ignored += len(conflicts) - len(told)
         if conflicts:
             for conflict in conflicts:
                 _leave_out(conflict.path, body, full)
-                _hold_maps(full, conflict.path, live)
+                _hold_maps(full, conflict.path, live, manager)
                 if full is not body:
-                    _hold_maps(body, conflict.path, live)
-            proof = prove(full, live)
+                    _hold_maps(body, conflict.path, live, manager)
+            proof = prove(full, live, manager=manager)
             result.secrets = _sent(resource, full, live_refs)
-        result.releases = leftovers(full, live)
+        result.releases = leftovers(full, live, manager)
         if conflicts and proof is Proof.UNCHANGED and not self._always:
             return _released(result)
         if _immutable_differs(full, live, kind_rules):
@@ -210,13 +201,14 @@ class Comparer:
         if isinstance(answer, Denied) and together and not answer.immutable:
             answer = NoDryRun(together)
         if isinstance(answer, Denied):
-            result.after = merged(live, full)
+            result.after = merged(live, full, resource.writer.manager)
             result.denied = answer.message
             result.compared = Compared.IMMUTABLE if answer.immutable else Compared.DIFFERENT
             self._describe(result, resource, live, result.after)
             return result
         if isinstance(answer, NoDryRun):
-            result.after = with_defaults(merged(live, full), live.body, kind_rules)
+            after = merged(live, full, resource.writer.manager)
+            result.after = with_defaults(after, live.body, kind_rules)
             result.confidence = Confidence.STATIC
             result.unasked = "" if answer.by_design else answer.reason
             self._describe(result, resource, live, result.after, kind_rules)
@@ -246,7 +238,7 @@ class Comparer:
             for path in rule.paths:
                 ignored += 1
                 held = value_at(live.body, path)
-                if held is not MISSING and owners(live, path) == (MANAGER,):
+                if held is not MISSING and owners(live, path) == (resource.writer.manager,):
                     set_at(full, path, held)
                     if full is not body:
                         delete_at(body, path)
@@ -273,7 +265,7 @@ class Comparer:
             *sensitive_paths(id_.group, id_.kind, shown),
         }
         masked(before, shown, hidden)
-        entry = own_entry(live)
+        entry = own_entry(live, resource.writer.manager)
         recorded = self._leaves_of(id_)
         result.fields = tuple(
             self._field(d, resource, live, entry, recorded, hidden, kind_rules)
@@ -292,7 +284,7 @@ class Comparer:
         kind_rules: KindRules | None,
     ) -> FieldChange:
         path, before, after = difference
-        others = tuple(m for m in owners(live, path) if m != MANAGER)
+        others = tuple(m for m in owners(live, path) if m != resource.writer.manager)
         ours = entry is not None and owns(trie(entry), path)
         cause, by = _cause(path, after, ours, others, recorded, entry is not None)
         in_git = cause is not Cause.DEFAULT
@@ -349,9 +341,9 @@ def _applies(rule: IgnoreRule, body: JsonObject, live: Present) -> bool:
     return AUTOSCALER_MIN in annotations or AUTOSCALER_MAX in annotations
 
 
-def _hold_maps(body: JsonObject, path: FieldPath, live: Present) -> None:
+def _hold_maps(body: JsonObject, path: FieldPath, live: Present, manager: str) -> None:
     """Keep the maps around a field that was left out and that we own: they would be given up."""
-    entry = own_entry(live)
+    entry = own_entry(live, manager)
     for length in range(len(path) - 1, 0, -1):
         above = path[:length]
         if entry is None or value_at(body, above) is not MISSING:
@@ -361,13 +353,13 @@ def _hold_maps(body: JsonObject, path: FieldPath, live: Present) -> None:
 
 
 def _kept(
-    body: JsonObject, full: JsonObject, live: Present, kind_rules: KindRules
+    body: JsonObject, full: JsonObject, live: Present, kind_rules: KindRules, manager: str
 ) -> tuple[FieldPath, ...]:
     """Fields of controllers that only we own and Git dropped: sent on with the value live.
 
     Taking them away would make the controller write them again, or the webhook refuse.
     """
-    entry = own_entry(live)
+    entry = own_entry(live, manager)
     if entry is None or not kind_rules.written:
         return ()
     refs = []
@@ -376,7 +368,7 @@ def _kept(
             continue
         held = value_at(live.body, path)
         gone = value_at(full, path) is MISSING and held is not MISSING
-        if gone and owners(live, path) == (MANAGER,):
+        if gone and owners(live, path) == (manager,):
             set_at(full, path, held)
             if full is not body:
                 delete_at(body, path)

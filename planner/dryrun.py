@@ -70,7 +70,10 @@ class DryRunner:
     def _proven(self, resource: Resource, full: JsonObject, live: Present) -> bool:
         """The schema settles what the proof alone left open."""
         schema = self._definitions.of(resource).schemas.get(resource.version)
-        return schema is not None and prove(full, live, schema=schema) is Proof.UNCHANGED
+        if schema is None:
+            return False
+        proof = prove(full, live, manager=resource.writer.manager, schema=schema)
+        return proof is Proof.UNCHANGED
 
     def _facts(self, resource: Resource, full: JsonObject, live: Present) -> tuple[str, ...]:
         """All that a dry-run's answer depends on; empty where something of it is not known.
@@ -102,7 +105,15 @@ class DryRunner:
         metadata = {**full["metadata"], "uid": live.uid}
         body = {**full, "metadata": metadata}
         try:
-            return client.apply(id_, resource.version, served, body, force=True, dry_run=True)
+            return client.apply(
+                id_,
+                resource.version,
+                served,
+                body,
+                force=True,
+                dry_run=True,
+                manager=resource.writer.manager,
+            )
         except ApiError as error:
             return self._explain(error, resource)
 

@@ -12,19 +12,10 @@ from __future__ import annotations
 import msgspec
 
 from planner.ssa import peoples_tool, same
-from state.fields import (
-    MANAGER,
-    Trie,
-    own_entry,
-    owned_as,
-    owns_below,
-    sent_paths,
-    step,
-    trie,
-    value_at,
-)
+from state.fields import Trie, own_entry, owned_as, owns_below, sent_paths, step, trie, value_at
 from state.live import ManagerEntry, Present
 from state.resource import FieldPath, JsonObject
+from state.writer import MANAGER
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CLIENT_SIDE = "kubectl-client-side-apply"
@@ -38,14 +29,14 @@ def settled(manager: str) -> bool:
     return peoples_tool(manager) or manager in _DEPLOYERS
 
 
-def leftovers(body: JsonObject, live: Present) -> tuple[str, ...]:
+def leftovers(body: JsonObject, live: Present, manager: str = MANAGER) -> tuple[str, ...]:
     """Managers that would own fields of `body` beside us once it is applied; sorted names.
 
     `body` is what will be sent: what is left to a controller is out of it already.
     """
     if not live.managers:
         return (BEFORE_FIRST,)  # the server's name for who made an object without any entry
-    others = [e for e in live.managers if _is_settled(e)]
+    others = [e for e in live.managers if _is_settled(e, manager)]
     if not others:
         return ()
     paths = list(sent_paths(body, live))
@@ -65,8 +56,8 @@ def _shares(live: Present, fields: Trie, path: FieldPath, body: JsonObject) -> b
     return same(value_at(body, held), value_at(live.body, held))
 
 
-def _is_settled(entry: ManagerEntry) -> bool:
-    if entry.manager == MANAGER and entry.operation == "Apply":
+def _is_settled(entry: ManagerEntry, manager: str) -> bool:
+    if entry.manager == manager and entry.operation == "Apply":
         return False
     return entry.subresource != "status" and settled(entry.manager)
 
@@ -81,7 +72,7 @@ def without(live: Present, managers: tuple[str, ...]) -> list[JsonObject] | None
     changed = False
     kept: list[JsonObject] = []
     for entry, raw in zip(live.managers, entries, strict=True):
-        if entry.manager not in managers or not _is_settled(entry):
+        if entry.manager not in managers or not _is_settled(entry, MANAGER):
             kept.append(raw)
             continue
         rest = _less(trie(entry), ours)

@@ -15,19 +15,10 @@ from typing import Any
 
 from planner.shape import FREE_FORM, Shape
 from planner.ssa import same
-from state.fields import (
-    MANAGER,
-    MISSING,
-    Trie,
-    item_key,
-    key_matches,
-    own_entry,
-    owns,
-    owns_below,
-    trie,
-)
+from state.fields import MISSING, Trie, item_key, key_matches, own_entry, owns, owns_below, trie
 from state.live import ManagerEntry, Present
 from state.resource import FieldPath, JsonObject
+from state.writer import MANAGER
 
 _METADATA_OF_SERVER = frozenset(
     ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink")
@@ -65,13 +56,13 @@ def prove(
     return Proof.UNKNOWN if verdict is Proof.UNCHANGED and _doubled(live) else verdict
 
 
-def spec_unchanged(desired: JsonObject, live: Present) -> bool:
+def spec_unchanged(desired: JsonObject, live: Present, *, manager: str = MANAGER) -> bool:
     """The same proof for `spec` alone: labels and annotations may differ."""
-    entry = own_entry(live)
+    entry = own_entry(live, manager)
     if entry is None or live.deleting or "spec" not in desired:
         return False
     fields = trie(entry).get("f:spec") or {}
-    walk = _Walk(live, MANAGER, Shape(live.id.group_kind))
+    walk = _Walk(live, manager, Shape(live.id.group_kind))
     return walk.map(desired["spec"], fields, live.body.get("spec"), ("f:spec",)) is Proof.UNCHANGED
 
 

@@ -16,7 +16,6 @@ from planner.shape import Shape
 from providers import base
 from providers.capi import default_replicas
 from state.fields import (
-    MANAGER,
     MISSING,
     Trie,
     delete_at,
@@ -32,6 +31,7 @@ from state.fields import (
 )
 from state.live import Present
 from state.resource import FieldPath, JsonObject, canonical
+from state.writer import MANAGER
 
 _OF_SERVER = frozenset(
     (
@@ -100,14 +100,14 @@ def comparable(body: JsonObject) -> JsonObject:
     return kept
 
 
-def merged(live: Present, desired: JsonObject) -> JsonObject:
+def merged(live: Present, desired: JsonObject, manager: str = MANAGER) -> JsonObject:
     """What an apply of `desired` would leave, computed here: for kinds that must not be dry-run.
 
     Fields that we own and no longer send go, unless somebody else owns them too; what we send wins;
     associative lists are merged by key. Defaults that the server adds are not known here.
     """
     after: JsonObject = msgspec.json.decode(canonical(comparable(live.body)))
-    entry = own_entry(live)
+    entry = own_entry(live, manager)
     if entry is not None:
         others = [trie(e) for e in live.managers if e is not entry]
         for path in sorted(leaves(trie(entry)), reverse=True):
@@ -191,7 +191,10 @@ def peoples_tool(manager: str) -> bool:
 
 
 def split_conflicts(
-    full: JsonObject, live: Present, ours: Callable[[str], bool] = peoples_tool
+    full: JsonObject,
+    live: Present,
+    ours: Callable[[str], bool] = peoples_tool,
+    manager: str = MANAGER,
 ) -> tuple[tuple[Take, ...], tuple[Conflict, ...]]:
     """Fields that others own with another value than ours: (taken back, left to them).
 
@@ -200,7 +203,7 @@ def split_conflicts(
     takes: dict[FieldPath, Take] = {}
     conflicts: dict[FieldPath, Conflict] = {}
     for entry in live.managers:
-        if entry.manager == MANAGER and entry.operation == "Apply" and not entry.subresource:
+        if entry.manager == manager and entry.operation == "Apply" and not entry.subresource:
             continue
         if entry.subresource == "status":
             continue

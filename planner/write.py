@@ -31,7 +31,7 @@ from providers.kube.client import KubeClient
 from providers.registry import rules
 from providers.secrets import sensitive_paths
 from state.errors import ClusterformError
-from state.fields import MANAGER, MISSING, owners, set_at, value_at
+from state.fields import MISSING, owners, set_at, value_at
 from state.fingerprint import (
     Fingerprint,
     fingerprint,
@@ -42,6 +42,7 @@ from state.fingerprint import (
 )
 from state.live import Absent, Present, Unreadable
 from state.resource import FieldPath, JsonObject, SecretRef, path_text
+from state.writer import MANAGER
 
 ATTEMPTS = 4
 ATTEMPTS_WHILE_BUSY = 12

@@ -15,10 +15,9 @@ import msgspec
 
 from state.live import ManagerEntry, Present
 from state.resource import FieldPath, JsonObject, canonical
+from state.writer import MANAGER
 
 Trie = dict[str, Any]
-MANAGER = "clusterform"
-"""The field manager of every write. One stable name, always by server-side apply."""
 
 
 @lru_cache(maxsize=4096)

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from state.writer import OURS, Writer
+
 JsonObject = dict[str, Any]
 """A decoded JSON object. Values are what `json` gives: no bytes, dates or tuples."""
 
@@ -244,6 +246,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Of a Helm hook: applied when its release is installed or upgraded, and only then."""
     sealed: bool = False
     """Encrypted by SOPS: neither compared nor written, and not taken for gone."""
+    writer: Writer = OURS
+    """Whom it is written as."""
 
     def decoded(self) -> JsonObject:
         """A fresh dict of the body; safe to change."""

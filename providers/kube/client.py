@@ -26,9 +26,9 @@ from providers.kube.api import (
     TransportError,
     WatchRefused,
 )
-from state.fields import MANAGER
 from state.live import Absent, Metadata, Observation, Present, Unreadable
 from state.resource import GroupKind, JsonObject, ResourceId, canonical, split_api_version
+from state.writer import MANAGER
 
 PAGE = 5000
 """Objects a LIST page: one round trip for most kinds, bounded memory for the rest."""
@@ -286,6 +286,7 @@ class KubeClient:
         force: bool = False,
         dry_run: bool = False,
         create_only: bool = False,
+        manager: str = MANAGER,
     ) -> Present:
         """Server-side apply. For an update the body carries uid *and* resourceVersion.
 
@@ -294,7 +295,7 @@ class KubeClient:
         """
         if create_only:
             body = {**body, "metadata": {**body["metadata"], "resourceVersion": _NEVER_CURRENT}}
-        query = [("fieldManager", MANAGER), ("force", "true" if force else "false")]
+        query = [("fieldManager", manager), ("force", "true" if force else "false")]
         if dry_run:
             query.append(("dryRun", "All"))
         answer = self._write(

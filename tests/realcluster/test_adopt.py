@@ -14,7 +14,7 @@ import pytest
 
 from planner.changes import Plan, Verb
 from providers.kube.api import APPLY_PATCH, MERGE_PATCH, Request
-from state.fields import MANAGER
+from state.writer import MANAGER
 from tests.realcluster.lab import RealLab
 from tests.support.lab import by_verb
 
