@@ -444,6 +444,7 @@ class _Application:
             logical=change.logical,
             digest=body_digest(change),
             leaves=written.leaves,
+            hidden=tuple(path for path, _ in change.secrets) if change.release else (),
             depends_on=change.depends_on,
             origin=str(change.origin) if change.origin else "",
             release=change.release,

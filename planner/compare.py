@@ -26,15 +26,17 @@ from planner.ssa import (
 )
 from providers.base import KindRules, value
 from providers.capi import AUTOSCALER_MAX, AUTOSCALER_MIN
-from providers.secrets import sensitive_paths
+from providers.secrets import hidden_paths
 from state.desired import IgnoreRule
 from state.fields import MISSING, delete_at, leaves, own_entry, owners, owns, set_at, trie, value_at
 from state.fingerprint import path_key
 from state.live import ManagerEntry, Present
+from state.recorded import Recorded
 from state.resource import (
     FieldPath,
     JsonObject,
     Resource,
+    ResourceId,
     SecretRef,
     canonical,
     digest,
@@ -106,13 +108,13 @@ class Comparer:
         *,
         ignore: Iterable[IgnoreRule],
         dry_run: DryRun,
-        recorded_leaf: Callable[[Any], dict[str, str]],
+        recorded: Callable[[ResourceId], Recorded | None],
         line_of: Callable[[Resource, FieldPath], str],
         always: bool = False,
     ) -> None:
         self._ignore = tuple(ignore)
         self._dry_run = dry_run
-        self._leaves_of = recorded_leaf
+        self._recorded = recorded
         self._line_of = line_of
         self._always = always
 
@@ -260,15 +262,15 @@ class Comparer:
         before: JsonObject = msgspec.json.decode(canonical(comparable(live.body)))
         shown: JsonObject = msgspec.json.decode(canonical(comparable(after)))
         id_ = resource.id
-        hidden = {
-            *sensitive_paths(id_.group, id_.kind, before),
-            *sensitive_paths(id_.group, id_.kind, shown),
-        }
+        recorded = self._recorded(id_)
+        hidden = hidden_paths(
+            id_, before, shown, resource.secrets, recorded.hidden if recorded else ()
+        )
         masked(before, shown, hidden)
         entry = own_entry(live, resource.writer.manager)
-        recorded = self._leaves_of(id_)
+        leaves_of = recorded.leaves if recorded else {}
         result.fields = tuple(
-            self._field(d, resource, live, entry, recorded, hidden, kind_rules)
+            self._field(d, resource, live, entry, leaves_of, hidden, kind_rules)
             for d in differences(before, shown, live)
         )
         result.ownership_only = not result.fields

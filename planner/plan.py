@@ -288,7 +288,7 @@ class _Planning:
             comparer=Comparer(
                 ignore=self.fleet.ignore,
                 dry_run=self.dry_run,
-                recorded_leaf=lambda id_: records[id_].leaves if id_ in records else {},
+                recorded=records.get,
                 line_of=self.inputs.line_of,
                 always=self.options.refresh == "full",
             ),
@@ -345,6 +345,7 @@ class _Planning:
             self.live.observe,
             self.inputs.reveal,
             self.inputs.line_of,
+            self.inputs.records,
         )
         rotated = {
             (p.change.id.group_kind, p.change.id.name): p.change.logical

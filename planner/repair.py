@@ -6,12 +6,14 @@ deletes ordered and drift precise. Rebuilding loses nothing that a plan depends 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from planner.decide import Seen
 from planner.holder import fleet_lock
 from planner.refresh import Reader
-from planner.render import Scopes, declared_kinds
+from planner.render import Scopes, declared_kinds, render
 from planner.resolve import FLEET_LABEL, TEMPLATE_LABEL
 from planner.standing import seen
 from planner.units import assign, is_workload
@@ -20,13 +22,13 @@ from providers.base import references
 from providers.capi import made_by_topology
 from providers.kube.client import KubeClient
 from providers.registry import rules
-from providers.secrets import extract, sensitive, sensitive_paths
+from providers.secrets import extract, hidden_paths, sensitive
 from state.errors import ClusterformError
 from state.fields import MISSING, leaves, own_entry, trie, value_at
 from state.fingerprint import path_key
 from state.live import Absent, Observation, Present, Unreadable
 from state.recorded import Recorded, Records
-from state.resource import JsonObject, canonical, digest
+from state.resource import FieldPath, JsonObject, ResourceId, canonical, digest
 
 
 def observe(workspace: Workspace, recorded: Recorded) -> Observation:
@@ -62,8 +64,8 @@ def rebuild(workspace: Workspace) -> int:
 
 
 def _from_live(workspace: Workspace) -> Records:
-    reader = _read_everything(workspace)
-    live = reader.live
+    scopes = Scopes()
+    live = _read_everything(workspace, scopes).live
     unreadable = [f"{k.kind} in {c}: {why}" for (c, k), why in live.unreadable.items()]
     unreadable += [f"{cluster}: {why}" for cluster, why in live.closed.items()]
     if unreadable:
@@ -77,12 +79,24 @@ def _from_live(workspace: Workspace) -> Records:
     mine = [p for p in live.objects.values() if seen(p, fleet) is Seen.OURS]
     mine = [p for p in mine if not made_by_topology(p.id.group_kind, p.labels)]
     units = assign((), mine)
-    return {p.id: _record(p, units[p.id]) for p in mine}
+    hidden = _hidden(workspace, scopes)
+    return {p.id: _record(p, units[p.id], hidden.get(_named(p), ())) for p in mine}
 
 
-def _read_everything(workspace: Workspace) -> Reader:
+def _hidden(workspace: Workspace, scopes: Scopes) -> dict[ResourceId, tuple[FieldPath, ...]]:
+    """Where renders of Git put secret values."""
+    resources = render(workspace.loaded.documents, scopes).resources
+    return {r.id: tuple(path for path, _ in r.secrets) for r in resources if r.release}
+
+
+def _named(present: Present) -> ResourceId:
+    """Its id in Git, where a template has the name of a generation."""
+    logical = present.labels.get(TEMPLATE_LABEL)
+    return msgspec.structs.replace(present.id, name=logical) if logical else present.id
+
+
+def _read_everything(workspace: Workspace, scopes: Scopes) -> Reader:
     """Every served kind of every cluster, by our label."""
-    scopes = Scopes()
     declared_kinds(workspace.loaded.documents, scopes)
     reader = Reader(workspace.kube, scopes, selector=f"{FLEET_LABEL}={workspace.fleet_name}")
     for management in workspace.managements():
@@ -108,7 +122,7 @@ def _read_cluster(reader: Reader, cluster: str) -> None:
     reader.read((cluster, version, kind) for (_, kind), version in chosen.items())
 
 
-def _record(present: Present, unit: str) -> Recorded:
+def _record(present: Present, unit: str, secret: tuple[FieldPath, ...]) -> Recorded:
     """What apply would have recorded: sensitive values are taken out before anything is hashed.
 
     An atomic list is one leaf and may hold some (`spec.files` of a KubeadmConfig).
@@ -117,9 +131,9 @@ def _record(present: Present, unit: str) -> Recorded:
     id_ = present.id
     body: JsonObject = msgspec.json.decode(canonical(present.body))
     extract(id_.group, id_.kind, body, sensitive(id_.group, id_.kind))
-    hidden = set(sensitive_paths(id_.group, id_.kind, present.body))
+    hidden = hidden_paths(id_, present.body, present.body, (), secret)
     owned = leaves(trie(entry)) if entry else ()
-    paths = [p for p in owned if p not in hidden and value_at(body, p) is not MISSING]
+    paths = [p for p in owned if not _under(p, hidden) and value_at(body, p) is not MISSING]
     targets = {r.target for r in references(present.body, id_, rules(id_.group, id_.kind))}
     return Recorded(
         id=id_,
@@ -128,5 +142,10 @@ def _record(present: Present, unit: str) -> Recorded:
         unit=unit,
         logical=present.labels.get(TEMPLATE_LABEL, ""),
         leaves={path_key(p): digest(canonical(value_at(body, p)))[:16] for p in sorted(paths)},
+        hidden=secret,
         depends_on=tuple(sorted(targets)),
     )
+
+
+def _under(path: FieldPath, hidden: Collection[FieldPath]) -> bool:
+    return any(path[:length] in hidden for length in range(1, len(path) + 1))

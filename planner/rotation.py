@@ -13,8 +13,9 @@ from planner.diff import differences, masked
 from planner.planned import Planned
 from planner.resolve import Observe, Reveal, named, with_secrets
 from planner.ssa import comparable, merged
-from providers.secrets import sensitive_paths
+from providers.secrets import hidden_paths
 from state.live import Present
+from state.recorded import Records
 from state.resource import FieldPath, GroupKind, JsonObject, Resource, canonical
 
 LineOf = Callable[[Resource, FieldPath], str]
@@ -25,6 +26,7 @@ def describe_rotations(
     observe: Observe,
     reveal: Reveal,
     line_of: LineOf,
+    records: Records,
 ) -> None:
     """Give every rotation the fields in which the new generation differs from the old."""
     for item in planned:
@@ -33,13 +35,19 @@ def describe_rotations(
             continue
         old = observe(named(change.id, change.predecessor))
         if isinstance(old, Present):
+            recorded = records.get(old.id)
+            once = recorded.hidden if recorded else ()
             item.change = msgspec.structs.replace(
-                change, fields=_fields(change, old, reveal, line_of), cause=Cause.GIT
+                change, fields=_fields(change, old, reveal, line_of, once), cause=Cause.GIT
             )
 
 
 def _fields(
-    change: Change, old: Present, reveal: Reveal, line_of: LineOf
+    change: Change,
+    old: Present,
+    reveal: Reveal,
+    line_of: LineOf,
+    once: Iterable[FieldPath],
 ) -> tuple[FieldChange, ...]:
     resource = Resource(
         id=change.id,
@@ -51,10 +59,7 @@ def _fields(
     full = with_secrets(resource.decoded(), resource, reveal)
     before = _spec(comparable(old.body))
     after = _spec(merged(old, full))
-    hidden = {
-        *sensitive_paths(change.id.group, change.id.kind, before),
-        *sensitive_paths(change.id.group, change.id.kind, after),
-    }
+    hidden = hidden_paths(change.id, before, after, change.secrets, once)
     masked(before, after, hidden)
     return tuple(
         FieldChange(

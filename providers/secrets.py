@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from state.resource import (
     GroupKind,
     JsonObject,
     RenderedRelease,
+    ResourceId,
     SecretRef,
     SecretSource,
     WorktreeFile,
@@ -345,4 +346,27 @@ def sensitive_paths(group: str, kind: str, body: JsonObject) -> list[FieldPath]:
     found += topology_secrets(GroupKind(group, kind), body)
     if _LAST_APPLIED in (body["metadata"].get("annotations") or {}):
         found.append(("f:metadata", "f:annotations", f"f:{_LAST_APPLIED}"))
+    return found
+
+
+def hidden_paths(
+    id_: ResourceId,
+    before: JsonObject,
+    after: JsonObject,
+    secrets: Iterable[tuple[FieldPath, SecretRef]],
+    once: Iterable[FieldPath],
+) -> set[FieldPath]:
+    """What of an object must not be shown: by its kind, and where a render put a secret value.
+
+    `once`: fields that held one when the object was last written. An item of a list is hidden with
+    its whole list: items move.
+    """
+    found = {
+        *sensitive_paths(id_.group, id_.kind, before),
+        *sensitive_paths(id_.group, id_.kind, after),
+    }
+    for path in (*(path for path, _ in secrets), *once):
+        if path not in found:
+            items = (n for n, element in enumerate(path) if element[0] == "i")
+            found.add(path[: next(items, len(path))])
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from state.resource import Release, ResourceId
+from state.resource import FieldPath, Release, ResourceId
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -23,6 +23,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     """Of the body that was sent, secrets by reference."""
     leaves: dict[str, str] = {}
     """Path → short hash of the value sent; sensitive paths left out."""
+    hidden: tuple[FieldPath, ...] = ()
+    """Fields that held a secret value though their kind does not say so: rendered ones."""
     depends_on: tuple[ResourceId, ...] = ()
     origin: str = ""
     release: Release | None = None

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from planner.changes import Plan
+from planner.repair import rebuild
 from planner.validate import all_findings
 from planner.workspace import Workspace
 from providers.kube.sandbox.faults import Fault
@@ -190,3 +191,59 @@ def test_variables_of_a_kustomization_are_read_too(lab: Lab) -> None:
     )
     lab.converge()
     assert live(lab, "place") == {"where": "ams"}
+
+
+def test_a_secret_value_that_changes_is_shown_neither_old_nor_new(lab: Lab) -> None:
+    make(lab, "ConfigMap", "sizes", {"values.yaml": "size: 3\n"})
+    make(lab, "Secret", "tokens", {"values.yaml": "token: hush-hush-4711\n"})
+    lab.write("clusters/web.yaml", RELEASE)
+    lab.converge()
+    path = "/api/v1/namespaces/shop/secrets/tokens"
+    moved = base64.b64encode(b"token: other-other-4712\n").decode()
+    lab.patch(path, {"data": {"values.yaml": moved}}, manager="kubectl-edit")
+    plan = lab.plan()
+    (change,) = plan.changes
+    assert [(f.path, f.sensitive) for f in change.fields] == [(("f:data", "f:token"), True)]
+    for value in (b"hush-hush", b"other-other"):
+        assert value not in msgspec.json.encode(plan)
+
+
+def test_a_secret_value_that_leaves_the_object_is_not_shown_either(lab: Lab) -> None:
+    make(lab, "ConfigMap", "sizes", {"values.yaml": "size: 3\n"})
+    make(lab, "Secret", "tokens", {"values.yaml": "token: hush-hush-4711\n"})
+    lab.write("clusters/web.yaml", RELEASE)
+    lab.converge()
+    lab.edit("charts/web/templates/all.yaml", (", token: {{ .Values.token | quote }}", ""))
+    for rebuilt in (False, True):
+        plan = lab.plan()
+        (change,) = plan.changes
+        assert [(f.path, f.sensitive) for f in change.fields] == [(("f:data", "f:token"), True)]
+        assert b"hush-hush" not in msgspec.json.encode(plan)
+        if not rebuilt:
+            lab.edit(
+                "charts/web/templates/all.yaml",
+                ("quote }}}", "quote }}, token: {{ .Values.token | quote }}}"),
+            )
+            rebuild(lab.workspace())
+            lab.edit("charts/web/templates/all.yaml", (", token: {{ .Values.token | quote }}", ""))
+
+
+def test_a_secret_value_in_a_list_hides_the_list(lab: Lab) -> None:
+    make(lab, "ConfigMap", "sizes", {"values.yaml": "size: 3\n"})
+    make(lab, "Secret", "tokens", {"values.yaml": "token: hush-hush-4711\n"})
+    lab.write("clusters/web.yaml", RELEASE)
+    lab.write(
+        "charts/web/templates/all.yaml",
+        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: web}\n"
+        "spec: {schedule: '0 0 * * *', jobTemplate: {spec: {template: {spec:\n"
+        "  {restartPolicy: Never,"
+        "  containers: [{name: c, image: i, args: [--size={{ .Values.size }},"
+        " '--token={{ .Values.token }}']}]}}}}}\n",
+    )
+    lab.converge()
+    path = "/api/v1/namespaces/shop/configmaps/sizes"
+    lab.patch(path, {"data": {"values.yaml": "size: 4\n"}}, manager="kubectl-edit")
+    plan = lab.plan()
+    (change,) = plan.changes
+    assert [f.sensitive for f in change.fields] == [True]
+    assert b"hush-hush" not in msgspec.json.encode(plan)

@@ -161,7 +161,7 @@ def compared(
     comparer = Comparer(
         ignore=rules,
         dry_run=lambda *_: NoDryRun("switched off", by_design=True),
-        recorded_leaf=lambda _: {},
+        recorded=lambda _: None,
         line_of=lambda *_: "",
     )
     body = body_of(kind, wanted)

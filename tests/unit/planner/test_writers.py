@@ -50,7 +50,7 @@ def compared(writer: Writer, found: Present) -> Comparison:
     comparer = Comparer(
         ignore=(),
         dry_run=lambda *_: NoDryRun("not here", by_design=True),
-        recorded_leaf=lambda _: {},
+        recorded=lambda _: None,
         line_of=lambda *_: "",
     )
     resource = Resource(
