@@ -27,6 +27,7 @@ from planner.write import Writer, Written
 from providers.builtin import KINDS, Served
 from providers.capi import CLUSTER
 from providers.kube.client import KubeClient
+from providers.secrets import told_by_kind
 from state.errors import ClusterformError
 from state.fields import set_at
 from state.journal import Run as JournalRun
@@ -257,7 +258,7 @@ class _Application:
     def _secrets(self) -> dict[SecretRef, str]:
         """Every secret value, resolved before the first write (semantics 29)."""
         refs = {ref for c in self.plan.writes for _, ref in c.secrets}
-        return {ref: self.workspace.reveal(ref) for ref in refs}
+        return {ref: self.workspace.decrypt(ref) for ref in refs}
 
     def _acquire(self) -> FleetLock:
         """The lock of the fleet, on all of its management clusters."""
@@ -444,7 +445,7 @@ class _Application:
             logical=change.logical,
             digest=body_digest(change),
             leaves=written.leaves,
-            hidden=tuple(path for path, _ in change.secrets) if change.release else (),
+            hidden=tuple(p for p, _ in change.secrets if not told_by_kind(change.id, p)),
             depends_on=change.depends_on,
             origin=str(change.origin) if change.origin else "",
             release=change.release,

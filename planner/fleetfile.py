@@ -46,7 +46,7 @@ def read_fleet(content: bytes, path: str, exists: Exists) -> tuple[FleetSpec, li
     if not body:
         return FleetSpec(name="", management=(), path=path), reader.findings
     name = reader.metadata_name(body)
-    known = ("management", "guards", "ignore", "sources", "blueprints", "profiles")
+    known = ("management", "guards", "ignore", "sources", "blueprints", "profiles", "decryption")
     spec = reader.fields(body.get("spec", {}), ("f:spec",), known, _LATER_SPEC)
     at: FieldPath = ("f:spec", "f:management")
     entries = [
@@ -69,6 +69,7 @@ def read_fleet(content: bytes, path: str, exists: Exists) -> tuple[FleetSpec, li
         sources=_sources(reader, spec.get("sources", {})),
         blueprints=_blueprints(reader, spec.get("blueprints", {})),
         profiles=_profiles(reader, spec.get("profiles", {})),
+        decryption=_decryption(reader, spec.get("decryption")),
         path=path,
     )
     return fleet, reader.findings
@@ -198,6 +199,15 @@ def _ignore(reader: FileReader, entry: Any, at: FieldPath) -> IgnoreRule:
         paths=tuple(pointers),
         when=reader.choice(fields, "when", at, ("autoscaler-annotations",)),
     )
+
+
+def _decryption(reader: FileReader, value: Any) -> str:
+    """`{provider: sops}`, as a Flux Kustomization writes it."""
+    if value is None:
+        return ""
+    at: FieldPath = ("f:spec", "f:decryption")
+    fields = reader.fields(value, at, ("provider",))
+    return str(reader.choice(fields, "provider", at, ("sops",), required=True))
 
 
 def _sources(reader: FileReader, value: Any) -> tuple[tuple[str, str], ...]:

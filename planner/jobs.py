@@ -38,7 +38,7 @@ from state.resource import (
     split_api_version,
 )
 
-FORMAT = b"1"
+FORMAT = b"2"
 """Counts up whenever what a job gives changes."""
 
 

@@ -68,8 +68,8 @@ class LoadedDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Created where it is missing, never changed (state.resource.Resource)."""
     hook: Hook | None = None
     """Of a Helm hook (state.resource.Resource)."""
-    sealed: bool = False
-    """Encrypted by SOPS (state.resource.Resource)."""
+    sealed: str = ""
+    """Of one that SOPS encrypted (state.resource.Resource)."""
     inputs: str = ""
     """Of a rendered one: digest over the sources of its render's inputs (RenderedRelease)."""
 

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from planner.filereader import API_VERSION, GROUP
-from providers import secrets
-from providers.flux.finish import is_sops
+from providers import secrets, sops
 from providers.yamldoc import Document, Finding
+from state.fields import value_at
 from state.resource import FieldPath, Hook, JsonObject, canonical, path_text, split_api_version
 
 CLUSTER_ANNOTATION = "clusterform.dev/cluster"
@@ -61,8 +61,8 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a rendered object: created where it is missing, never changed."""
     hook: Hook | None = None
     """Of a rendered object: a Helm hook."""
-    sealed: bool = False
-    """Encrypted by SOPS: what it says is not known."""
+    sealed: str = ""
+    """Of one that SOPS encrypted: a digest over its ciphertexts. What it says is not known."""
 
 
 class Checked(msgspec.Struct):
@@ -132,8 +132,10 @@ def _manifest(
     namespace, name, cluster = _metadata(body)
     if patterns is None:
         patterns = secrets.sensitive(group, kind)
-    taken = _take_secrets(group, kind, body, patterns)
-    sealed = is_sops(body)
+    sealed = sops.mark(body) if sops.is_encrypted(body) else ""
+    hidden = _take_ciphertexts(body) if sealed and (group or kind != "Secret") else ()
+    taken = (*hidden, *_take_secrets(group, kind, body, patterns))
+    body.pop("sops", None) if sealed else None
     content = canonical(body)
     if b"null" in content:
         # The word may stand in a text; only then is this walk in vain.
@@ -222,6 +224,20 @@ def _take_secrets(
                 "not-text", f"{where} is not a text (its value is not shown)", hint="quote it"
             )
         taken.append(found)
+    return tuple(taken)
+
+
+def _take_ciphertexts(body: JsonObject) -> tuple[secrets.Extracted, ...]:
+    """What SOPS encrypted outside of a core Secret, whose values are taken in any case."""
+    taken = []
+    for path, type_ in list(sops.ciphertexts(body)):
+        holder = value_at(body, path[:-1])
+        if isinstance(holder, dict):
+            del holder[path[-1][2:]]
+        else:  # its place in a list stays, for the value to be put back
+            holder[int(path[-1][2:])] = ""
+        transform = "plain" if type_ in ("str", "bytes") else "typed"
+        taken.append(secrets.Extracted(path, path, transform))
     return tuple(taken)
 
 

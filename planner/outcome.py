@@ -40,6 +40,8 @@ class Context(msgspec.Struct, kw_only=True):
     """Who is still at work on a live object."""
     hold_of: Callable[[Resource, Observation], Hold | None] = lambda _, __: None
     """Why nothing of a resource's release may be written."""
+    decrypts: bool = False
+    """An apply writes what SOPS encrypted."""
     named: Collection[ResourceId] = ()
     """Objects whose removal was asked for by name on the command line."""
     destroy_clusters: str = "deny"

@@ -21,7 +21,7 @@ from providers.secrets import private_folder
 from providers.yamldoc import Finding
 from state.resource import canonical, digest
 
-FORMAT = b"clusterform parsed files 4\n"
+FORMAT = b"clusterform parsed files 5\n"
 """Counts up whenever parsing or normalising changes what it gives."""
 
 Kinds = tuple[tuple[str, str], ...]

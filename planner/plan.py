@@ -294,6 +294,7 @@ class _Planning:
             ),
             keeper_of=keepers.of,
             hold_of=takeovers.hold,
+            decrypts=bool(self.fleet.decryption),
             named=self.asked,
             destroy_clusters=self.fleet.guards.destroy_clusters,
             empty_clusters=self.live.empty,

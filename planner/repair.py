@@ -22,7 +22,7 @@ from providers.base import references
 from providers.capi import made_by_topology
 from providers.kube.client import KubeClient
 from providers.registry import rules
-from providers.secrets import extract, hidden_paths, sensitive
+from providers.secrets import extract, hidden_paths, sensitive, told_by_kind
 from state.errors import ClusterformError
 from state.fields import MISSING, leaves, own_entry, trie, value_at
 from state.fingerprint import path_key
@@ -86,7 +86,11 @@ def _from_live(workspace: Workspace) -> Records:
 def _hidden(workspace: Workspace, scopes: Scopes) -> dict[ResourceId, tuple[FieldPath, ...]]:
     """Where renders of Git put secret values."""
     resources = render(workspace.loaded.documents, scopes).resources
-    return {r.id: tuple(path for path, _ in r.secrets) for r in resources if r.release}
+    return {
+        r.id: tuple(path for path, _ in r.secrets if not told_by_kind(r.id, path))
+        for r in resources
+        if r.secrets
+    }
 
 
 def _named(present: Present) -> ResourceId:

@@ -19,7 +19,7 @@ from planner.units import is_workload
 from providers.base import Reference, references
 from providers.capi import made_by_topology
 from providers.registry import rules
-from state.fields import MISSING, leaves, own_entry, set_at, trie, value_at
+from state.fields import MISSING, leaves, own_entry, owns, set_at, trie, value_at
 from state.live import Absent, Observation, Present, Unreadable
 from state.resource import (
     JsonObject,
@@ -53,6 +53,13 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
     """Why no name can be given: something that decides it could not be read."""
 
 
+UNKNOWN_VALUE = "KGVuY3J5cHRlZCk="
+"""In place of a value that only the writer can decrypt: `(encrypted)`, as `data` of a Secret."""
+ENCRYPTED = "clusterform.dev/encrypted"
+"""Annotation: a digest over the ciphertexts that an object was written from. Without it nobody
+could tell, short of decrypting, whether Git has other ones now."""
+
+
 def is_template(id_: ResourceId) -> bool:
     """Kinds that are rotated instead of edited."""
     return rules(id_.group, id_.kind).template
@@ -65,6 +72,8 @@ def desired_body(resource: Resource, fleet: str) -> JsonObject:
     if is_workload(resource.id.cluster):
         home = home_of(resource.id.cluster)
         set_at(body, ("f:metadata", "f:annotations", f"f:{CLUSTER_ANNOTATION}"), home)
+    if resource.sealed:
+        set_at(body, ("f:metadata", "f:annotations", f"f:{ENCRYPTED}"), resource.sealed)
     return body
 
 
@@ -83,6 +92,20 @@ def belongs(live: Present, fleet: str) -> bool:
         return False
     home = live.annotations.get(CLUSTER_ANNOTATION)
     return home is None or not is_workload(live.id.cluster) or home == home_of(live.id.cluster)
+
+
+def with_live_values(body: JsonObject, resource: Resource, live: Present) -> JsonObject:
+    """A copy of `body` with the values that are live where only the writer can decrypt them.
+
+    Where they are not ours any more they count as changed: they will be written again.
+    """
+    full: JsonObject = msgspec.json.decode(canonical(body))
+    entry = own_entry(live)
+    for path, _ in resource.secrets:
+        held = value_at(live.body, path)
+        ours = entry is not None and owns(trie(entry), path) and held is not MISSING
+        set_at(full, path, held if ours else UNKNOWN_VALUE)
+    return full
 
 
 def with_secrets(body: JsonObject, resource: Resource, reveal: Reveal) -> JsonObject:

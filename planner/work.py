@@ -34,6 +34,8 @@ from planner.resolve import (
     FLEET_LABEL,
     Naming,
     desired_body,
+    is_template,
+    with_live_values,
     with_secrets,
 )
 from planner.stages import skips
@@ -79,7 +81,7 @@ class Declared(Decider):
             if resource.hook is not None:
                 continue  # decided with its release (planner.hookruns)
             live = self._context.observe(resource.id)
-            if resource.sealed:
+            if resource.sealed and not self._opens(resource):
                 self._sealed(resource, live, out)
                 continue
             if resource.once and isinstance(live, Present) and not live.deleting:
@@ -101,12 +103,7 @@ class Declared(Decider):
             if isinstance(live, Present):
                 live.release()
         together = classes.moving_together(changing)
-        open_ = [
-            msgspec.structs.replace(
-                c, together=_JUDGED * (c.resource.id in together) or skips(c.live.body, c.full)
-            )
-            for c in open_
-        ]
+        open_ = [msgspec.structs.replace(c, together=_unjudged(c, together)) for c in open_]
         for candidate in [c for c in open_ if _suspended(c.resource)]:
             self._suspend(candidate.resource, out)
         open_ = [c for c in open_ if not _suspended(c.resource)]
@@ -133,7 +130,10 @@ class Declared(Decider):
         if not isinstance(live, Present) or live.deleting:
             return None
         body = desired_body(resource, self._context.fleet)
-        full = with_secrets(body, resource, self._context.reveal)
+        if resource.sealed:
+            full = with_live_values(body, resource, live)
+        else:
+            full = with_secrets(body, resource, self._context.reveal)
         kind_rules = rules(resource.id.group, resource.id.kind)
         return self._context.comparer.compare(resource, body, full, live, kind_rules)
 
@@ -298,6 +298,12 @@ class Declared(Decider):
 
     # ------------------------------------------------------------------ pieces
 
+    def _opens(self, resource: Resource) -> bool:
+        """The apply decrypts it. A template's name would hang on values that a plan cannot know,
+        and an encrypted number is none that we could put in its place."""
+        typed = any(ref.transform == "typed" for _, ref in resource.secrets)
+        return self._context.decrypts and not is_template(resource.id) and not typed
+
     def _sealed(self, resource: Resource, live: Observation, out: Outcome) -> None:
         """What SOPS encrypted is left as it is: a plan decrypts nothing (docs/security.md)."""
         there = isinstance(live, Present)
@@ -458,6 +464,15 @@ class Declared(Decider):
                 where=str(resource.origin),
             )
         )
+
+
+def _unjudged(candidate: Candidate, together: Collection[ResourceId]) -> str:
+    """Why a refusal of a dry-run means nothing for this one; `""`: it does."""
+    if candidate.resource.sealed:
+        return "its values are encrypted by SOPS"
+    if candidate.resource.id in together:
+        return _JUDGED
+    return skips(candidate.live.body, candidate.full)
 
 
 def _touched(row: Row, comparison: Comparison | None) -> bool:

@@ -317,6 +317,10 @@ class Workspace:
         """The value behind a reference, in memory."""
         return self.secrets.resolve(ref)
 
+    def decrypt(self, ref: SecretRef) -> str:
+        """The same for who is about to write it: what SOPS encrypted is decrypted."""
+        return self.secrets.resolve(ref, decrypt=True)
+
     def line_of(self, resource: Resource, path: FieldPath) -> str:
         """`file:line` of a field, or of the nearest thing around it that stands in the file."""
         origin = resource.origin

@@ -14,9 +14,9 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from providers import git, yamldoc
+from providers import git, sops, yamldoc
 from providers.topologysecrets import topology_secrets
 from state.errors import ClusterformError
 from state.fields import value_at
@@ -260,25 +260,54 @@ class Resolver:
         self._pins = Pins(key_dir)
         self._rendered = rendered
         self._files: dict[SecretSource, list[yamldoc.Document]] = {}
+        self._opened: dict[SecretSource, list[yamldoc.Document]] = {}
+        self._objects: dict[tuple[RenderedRelease, int], JsonObject] = {}
 
-    def resolve(self, ref: SecretRef) -> str:
-        """The value, transformed as its body needs it. Raises ClusterformError('secret-moved')."""
+    def resolve(self, ref: SecretRef, *, decrypt: bool = False) -> str:
+        """The value, transformed as its body needs it; of what SOPS encrypted only to `decrypt`.
+
+        Raises ClusterformError('secret-moved', 'sops').
+        """
         if isinstance(ref.source, RenderedRelease):
-            return self._of_release(ref.source, ref)
+            return self._of_release(ref.source, ref, decrypt)
         if ref.source not in self._files:
             content = self._content(ref.source)
             documents, _ = yamldoc.parse(content, ref.source.path, yamldoc.COMPONENTS)
             self._files[ref.source] = documents
         for document in self._files[ref.source]:
             if (document.index, document.item) == (ref.document, ref.item):
-                value = _value(document.body, ref.path)
+                body = document.body
+                if sops.is_encrypted(body):
+                    body = self._decrypted(ref) if decrypt else _still_encrypted(ref.source.path)
+                value = _value(body, ref.path)
                 if isinstance(value, str):
                     return _transformed(value, ref.transform)
         raise _moved(ref.source.path, f"it has no text at {path_text(ref.path)}")
 
-    def _of_release(self, source: RenderedRelease, ref: SecretRef) -> str:
+    def _decrypted(self, ref: SecretRef) -> JsonObject:
+        """The document of a file, opened; each file once."""
+        assert not isinstance(ref.source, RenderedRelease)
+        if ref.source not in self._opened:
+            content = self._content(ref.source)
+            self._opened[ref.source] = sops.opened(content, ref.source.path)
+        for document in self._opened[ref.source]:
+            if (document.index, document.item) == (ref.document, ref.item):
+                return document.body
+        raise _moved(ref.source.path, "it decrypts to other documents")
+
+    def _of_release(self, source: RenderedRelease, ref: SecretRef, decrypt: bool) -> str:
         bodies = self._rendered(source) if self._rendered else []
-        value = _value(bodies[ref.document], ref.path) if ref.document < len(bodies) else None
+        body = bodies[ref.document] if ref.document < len(bodies) else None
+        if body is not None and sops.is_encrypted(body):
+            key = (source, ref.document)
+            if key not in self._objects:
+                self._objects[key] = (
+                    sops.opened_object(body, source.release)
+                    if decrypt
+                    else _still_encrypted(source.release)
+                )
+            body = self._objects[key]
+        value = _value(body, ref.path) if body is not None else None
         if not isinstance(value, str):
             raise _moved(source.path, f"it renders no text at {path_text(ref.path)}")
         return _transformed(value, ref.transform)
@@ -313,6 +342,10 @@ def _value(body: Any, path: FieldPath) -> Any:
         else:
             return None
     return body
+
+
+def _still_encrypted(where: str) -> NoReturn:
+    raise ClusterformError("sops", f"{where} is encrypted by SOPS, and a plan decrypts nothing")
 
 
 def _transformed(value: str, transform: str) -> str:
@@ -370,3 +403,17 @@ def hidden_paths(
             items = (n for n, element in enumerate(path) if element[0] == "i")
             found.add(path[: next(items, len(path))])
     return found
+
+
+def told_by_kind(id_: ResourceId, path: FieldPath) -> bool:
+    """The kind alone says that a field is sensitive."""
+    if not id_.group and id_.kind == "Secret":
+        return path[0] == "f:data"
+    return any(_fits(path, pattern) for pattern in sensitive(id_.group, id_.kind))
+
+
+def _fits(path: FieldPath, pattern: FieldPath) -> bool:
+    return len(path) == len(pattern) and all(
+        element == wanted or (wanted[1:] == ":*" and element[:2] == wanted[:2])
+        for element, wanted in zip(path, pattern, strict=True)
+    )

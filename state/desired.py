@@ -156,5 +156,7 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     """URL as it stands in releases and sources → a local folder, relative to the fleet's root."""
     blueprints: tuple[Blueprint, ...] = ()
     profiles: tuple[Profile, ...] = ()
+    decryption: str = ""
+    """`sops`: an apply decrypts what SOPS encrypted; `""`: it is left to others."""
     path: str = ""
     """Of the Fleet file; `""` where there is none and a folder of manifests was taken as it is."""

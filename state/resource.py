@@ -244,8 +244,9 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Created where it is missing, never changed: a CRD of a chart, `ssa: IfNotPresent`."""
     hook: Hook | None = None
     """Of a Helm hook: applied when its release is installed or upgraded, and only then."""
-    sealed: bool = False
-    """Encrypted by SOPS: neither compared nor written, and not taken for gone."""
+    sealed: str = ""
+    """Of one that SOPS encrypted: a digest over its ciphertexts. Never taken for gone; written only
+    where the fleet says so, by whoever has the keys (docs/security.md)."""
     writer: Writer = OURS
     """Whom it is written as."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from providers.base import mapping
 from providers.flux.kustomization import FluxKustomization
 from providers.flux.substitute import substitute
 from providers.kustomize.metadata import with_metadata
@@ -36,8 +35,3 @@ def finished(
         body = substitute(body, variables, strict=strict, always=post.always)
     labels, annotations = kustomization.common_labels, kustomization.common_annotations
     return with_metadata(body, labels, annotations) if labels or annotations else body
-
-
-def is_sops(body: JsonObject) -> bool:
-    """A document that SOPS encrypted: it carries its `sops` block with a MAC."""
-    return isinstance(mapping(body.get("sops")).get("mac"), str)

@@ -54,11 +54,3 @@ def test_an_undefined_variable_fails_unless_the_controller_is_lenient() -> None:
 def test_kustomizes_own_file_is_passed_over() -> None:
     own = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
     assert finish.finished(flux(), own, {}) is None
-
-
-@pytest.mark.parametrize(
-    ("sops", "encrypted"),
-    [({"mac": "ENC[x]", "version": "3.9"}, True), ({}, False), ("x", False), (None, False)],
-)
-def test_an_encrypted_document_is_known_by_its_mac(sops: Any, encrypted: bool) -> None:
-    assert finish.is_sops({"kind": "Secret", "sops": sops}) is encrypted
