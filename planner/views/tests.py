@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
-from planner.testing import Case
+from planner.cases import Case
 from planner.views.clean import clean
 
 
@@ -20,6 +20,7 @@ def tests_text(cases: Iterable[Case]) -> str:
             where = f"  {case.where}" if case.where and not case.passed else ""
             lines.append(f"  {'✔' if case.passed else '✖'} {clean(case.name)}{clean(where)}")
             lines += [f"      {clean(line)}" for line in case.problems]
+            lines += [f"      ! {clean(line)}" for line in case.notes]
     failed = sum(1 for case in listed if not case.passed)
     seconds = sum(case.seconds for case in listed)
     lines += ["", f"{len(listed) - failed} passed, {failed} failed in {seconds:.1f} s"]
@@ -51,5 +52,7 @@ def junit(cases: Iterable[Case]) -> str:
             if not case.passed:
                 failure = ElementTree.SubElement(element, "failure", message=case.problems[0])
                 failure.text = "\n".join(case.problems)
+            if case.notes:
+                ElementTree.SubElement(element, "system-out").text = "\n".join(case.notes)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
