@@ -15,6 +15,7 @@ from planner.edits import Alone, Edit, Variant
 from planner.expectations import Test, ValuesSet, ci_values
 from planner.validate import Validation
 from planner.workspace import Workspace
+from providers.helm.lint import lint
 from providers.helm.values import read_values
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
@@ -63,7 +64,8 @@ def text(found: Finding) -> str:
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """One set of values of one chart or release."""
 
-    group: str
+    test: Test | None
+    """The file that says so; None: nobody, it is the chart's habit."""
     set: ValuesSet
     file: str
     """`""`: the chart's own values."""
@@ -77,8 +79,12 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def charts_of(paths: Iterable[str]) -> list[str]:
-    """The folders of charts; those inside of another chart are part of it."""
-    found = sorted(posixpath.dirname(p) for p in paths if posixpath.basename(p) == "Chart.yaml")
+    """The folders of charts; those inside of another chart are part of it, hidden ones nobody's."""
+    found = sorted(
+        posixpath.dirname(path)
+        for path in paths
+        if posixpath.basename(path) == "Chart.yaml" and not f"/{path}".count("/.")
+    )
     outer: list[str] = []
     for folder in found:
         if not any(folder.startswith(f"{above}/") or not above for above in outer):
@@ -90,17 +96,45 @@ def declared(
     tests: Iterable[Test], charts: Iterable[str], paths: Collection[str]
 ) -> list[Declared]:
     """Everything that is to be rendered: what tests say, and the habits of other charts."""
-    found = [(test.name, each) for test in tests for each in test.values]
+    found: list[tuple[Test | None, ValuesSet]] = []
+    found += [(test, each) for test in tests for each in test.values]
     said = {each.chart for _, each in found}
     for chart in charts:
         files = ci_values(chart, paths)
         if files and chart not in said:
-            found.append((CHARTS, ValuesSet(where=files[0], chart=chart, files=tuple(files))))
+            found.append((None, ValuesSet(where=files[0], chart=chart, files=tuple(files))))
     return [
-        Declared(group=group, set=each, file=file)
-        for group, each in found
+        Declared(test=test, set=each, file=file)
+        for test, each in found
         for file in each.files or ("",)
     ]
+
+
+def linted(workspace: Workspace, charts: list[str]) -> Iterator[Case]:
+    """A case for each chart: what it says of itself, and whether its own values render it."""
+    management = workspace.declared.fleet.management[0].name
+    alone = [
+        Alone(
+            management=management,
+            chart=chart,
+            name="test",
+            namespace="default",
+            values={},
+            origin=Origin(f"{chart}/Chart.yaml", 0),
+        )
+        for chart in charts
+    ]
+    for each, made in zip(alone, workspace.variants(alone), strict=True):
+        files = [f.path for f in workspace.tree.files(each.chart)]
+        contents = workspace.tree.read(files)
+        base = "" if each.chart == "." else f"{each.chart}/"
+        said = list(lint({p.removeprefix(base): contents[p] for p in files}, each.chart))
+        case = case_of(said, group=CHARTS, name=f"chart {each.chart} is well-formed")
+        failed = [f.summary for f in made.findings if f.severity == "error"]
+        if case.passed and failed:
+            notes = (*case.notes, f"its own values do not render it: {failed[0]}")
+            case = msgspec.structs.replace(case, notes=notes)
+        yield case
 
 
 def checked(workspace: Workspace, validation: Validation, found: list[Declared]) -> Iterator[Case]:
@@ -113,7 +147,8 @@ def checked(workspace: Workspace, validation: Validation, found: list[Declared])
         said = list(made.findings)
         if not any(f.severity == "error" for f in said):
             said += validation.of(made.documents)
-        yield case_of(said, group=each.group, name=each.name, where=each.set.where)
+        group = each.test.name if each.test is not None else CHARTS
+        yield case_of(said, group=group, name=each.name, where=each.set.where)
 
 
 def _wanted(

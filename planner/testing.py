@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
-from planner.cases import Case, case_of, charts_of, checked, declared, text
+from planner.cases import Case, case_of, charts_of, checked, declared, linted, text
 from planner.edits import Edit as Values
 from planner.expectations import Edit, Expectation, Test, matching, problem, read_test
 from planner.explain import declared as resources_of
-from planner.trial import Outcome, outcome, prepared
+from planner.trial import Outcome, prepared
+from planner.tries import Result, tried
 from planner.validate import Validation
 from planner.workspace import Workspace
 from providers.yamldoc import Finding
@@ -28,23 +29,32 @@ from state.resource import Resource
 FOLDER = "tests"
 
 
-def run(workspace: Workspace, folder: str = FOLDER) -> list[Case]:
-    """All cases. Raises ClusterformError('no-tests') for a folder that is not there."""
+def run(workspace: Workspace, folder: str = FOLDER, jobs: int = 1) -> list[Case]:
+    """All cases; edits are tried in up to `jobs` processes.
+
+    Raises ClusterformError('no-tests') for a folder that is not there.
+    """
     paths = {f.path for f in workspace.tree.files()}
     tests, findings = _tests(workspace, folder, paths)
     if findings:
         return [Case(group="tests", name=f.path, problems=(text(f),)) for f in findings]
     validation = Validation(workspace.loaded, workspace.line_of, {})
     cases = list(_releases(workspace, validation))
-    sets = declared(tests, charts_of(paths), paths)
-    cases += checked(workspace, validation, sets)
+    charts = charts_of(paths)
+    sets = declared(tests, charts, paths)
+    found = list(checked(workspace, validation, sets))
+    cases += linted(workspace, charts)
+    cases += [case for case, each in zip(found, sets, strict=True) if not each.test]
     cases.append(_unchecked(validation))
-    if workspace.loaded.errors:
-        return cases  # what does not render has no fields to expect anything of
-    resources = resources_of(workspace)
+    # What does not render has no fields to expect anything of.
+    sound = not workspace.loaded.errors
+    outcomes = iter(_edits(workspace, tests, jobs) if sound else ())
+    resources = resources_of(workspace) if sound else ()
     for test in tests:
-        cases += [_timed(test.name, e.title, e.where, _expected(e, resources)) for e in test.expect]
-        cases += [_timed(test.name, e.name, e.where, _tried(workspace, e)) for e in test.edits]
+        cases += [case for case, each in zip(found, sets, strict=True) if each.test is test]
+        if sound:
+            cases += [_expected(test.name, each, resources) for each in test.expect]
+            cases += [next(outcomes) for _ in test.edits]
     return cases
 
 
@@ -100,44 +110,48 @@ def _releases(workspace: Workspace, validation: Validation) -> Iterator[Case]:
     yield msgspec.structs.replace(case, seconds=0.0 if names else seconds)
 
 
-def _timed(group: str, name: str, where: str, check: Callable[[], Iterator[str]]) -> Case:
+def _expected(group: str, wanted: Expectation, resources: tuple[Resource, ...]) -> Case:
     started = time.perf_counter()
-    try:
-        problems = tuple(check())
-    except ClusterformError as error:
-        problems = (error.brief,)
+    problems = tuple(_unlike(wanted, resources))
     seconds = time.perf_counter() - started
-    return Case(group=group, name=name, problems=problems, where=where, seconds=seconds)
+    return Case(
+        group=group, name=wanted.title, problems=problems, where=wanted.where, seconds=seconds
+    )
 
 
-def _expected(
-    expectation: Expectation, resources: tuple[Resource, ...]
-) -> Callable[[], Iterator[str]]:
-    def check() -> Iterator[str]:
-        found = matching(expectation, resources)
-        absent = expectation.check == "exists" and not expectation.value and not expectation.path
-        if not found and not absent:
-            yield "no object matches"
-        for resource in found:
-            wrong = problem(expectation, resource.decoded())
-            if wrong:
-                yield f"{resource.id} ({resource.origin}): {wrong}"
-
-    return check
+def _unlike(expectation: Expectation, resources: tuple[Resource, ...]) -> Iterator[str]:
+    found = matching(expectation, resources)
+    absent = expectation.check == "exists" and not expectation.value and not expectation.path
+    if not found and not absent:
+        yield "no object matches"
+    for resource in found:
+        wrong = problem(expectation, resource.decoded())
+        if wrong:
+            yield f"{resource.id} ({resource.origin}): {wrong}"
 
 
-def _tried(workspace: Workspace, edit: Edit) -> Callable[[], Iterator[str]]:
-    def check() -> Iterator[str]:
-        (made,) = workspace.variants([Values(release=edit.release, values=edit.values)])
-        for wrong in made.findings:
-            if wrong.severity == "error":
-                yield text(wrong)
-                return
-        yield from _judged(
-            edit, outcome(workspace, prepared(workspace.loaded, edit.release, made.documents))
+def _edits(workspace: Workspace, tests: list[Test], jobs: int) -> Iterator[Case]:
+    """A case for each edit, in their order."""
+    edits = [(test.name, edit) for test in tests for edit in test.edits]
+    wanted = [Values(release=e.release, values=e.values) for _, e in edits]
+    variants = workspace.variants(wanted) if edits else []
+    wrong = [tuple(text(f) for f in v.findings if f.severity == "error") for v in variants]
+    ready = [
+        prepared(workspace.loaded, edit.release, variant.documents)
+        for (_, edit), variant, problems in zip(edits, variants, wrong, strict=True)
+        if not problems
+    ]
+    results = iter(tried(workspace, ready, jobs))
+    for (group, edit), problems in zip(edits, wrong, strict=True):
+        result = Result() if problems else next(results)
+        said = problems or ((result.problem,) if result.problem else ())
+        yield Case(
+            group=group,
+            name=edit.name,
+            problems=said or tuple(_judged(edit, result.outcome)),
+            where=edit.where,
+            seconds=result.seconds,
         )
-
-    return check
 
 
 def _judged(edit: Edit, found: Outcome) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -23,8 +24,16 @@ Examples:
     "--tests", "folder", default="tests", show_default=True, metavar="DIR", help="Test files."
 )
 @click.option("--junit", "report", type=click.Path(path_type=Path), metavar="FILE", help="JUnit.")
+@click.option(
+    *("-j", "--jobs"),
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Edits that are tried at a time.  [default: one for each core]",
+)
 @click.pass_obj
-def test(settings: Global, ref: str | None, folder: str, report: Path | None) -> int:
+def test(
+    settings: Global, ref: str | None, folder: str, report: Path | None, jobs: int | None
+) -> int:
     """Render and check every release, and test what the repository expects of them.
 
     Needs no cluster. Files of `kind: Test` say which fields objects must have, and what an edit may
@@ -33,7 +42,7 @@ def test(settings: Global, ref: str | None, folder: str, report: Path | None) ->
     from planner.testing import run
     from planner.views.tests import junit, tests_text
 
-    cases = run(settings.workspace(ref, offline=True), folder)
+    cases = run(settings.workspace(ref, offline=True), folder, jobs or os.cpu_count() or 1)
     if report is not None:
         report.write_text(junit(cases))
     click.echo(tests_text(cases), nl=False)

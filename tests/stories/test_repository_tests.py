@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from planner.cases import Case
 from planner.testing import run
+from planner.trial import Outcome, Tried
+from planner.workspace import Workspace
 from tests.stories.test_gitops import lab_of
 from tests.support.lab import Lab
 
@@ -195,3 +200,67 @@ def test_what_is_declared_and_not_there_fails_its_case(tmp_path: Path) -> None:
             " set: nodePools.md0.count.more cannot be set in these values"
         ),
     }
+
+
+EDITS = """\
+  edits:
+    - {name: two more, release: shop/shop-dev, set: {nodePools.md0.count: 5}, rolls: false}
+    - {name: rolls, release: shop/shop-dev, set: {kubernetesVersion: v1.35.3}, rolls: false}
+"""
+
+
+def test_an_edit_is_tried_once_for_the_same_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    first = with_test(lab, EDITS)
+    assert named(first, "two more").passed
+    (problem,) = named(first, "rolls").problems
+    assert problem.startswith("replaced: ")
+    made: list[str] = []
+
+    def outcome(_: Workspace, tried: Tried) -> Outcome:
+        made.append(tried.after.fleet.name)
+        return Outcome(machines=dict.fromkeys(("replaced", "added", "removed", "destroyed"), 0))
+
+    monkeypatch.setattr("planner.tries.outcome", outcome)
+    lab.write("docs/readme.yaml", "# nothing of the fleet\n")
+    assert failed(with_test(lab, EDITS)) == {"rolls": (problem,)}
+    assert made == []
+    lab.edit("charts/aws-cluster/values.yaml", ("replicas: 3", "replicas: 5"))
+    assert failed(with_test(lab, EDITS)) == {}
+    assert made == ["flux-v1"] * 2
+
+
+def test_what_cannot_be_tried_is_tried_again(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    spec = "  edits:\n    - {name: odd, release: shop/shop-dev, set: {a: 1}}\n"
+    lab.write(
+        "charts/aws-cluster/templates/odd.yaml", "apiVersion: o.example.org/v1\nkind: Odd\n" + META
+    )
+    problem = ("the release cannot be tried: ",)
+    for _ in range(2):
+        (said,) = named(with_test(lab, spec), "odd").problems
+        assert said.startswith(problem)
+
+
+def test_processes_give_the_report_of_one(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.write("tests/more.yaml", TEST + EDITS)
+
+    def report(jobs: int) -> list[str]:
+        shutil.rmtree(tmp_path / ".clusterform", ignore_errors=True)
+        command = [
+            sys.executable,
+            "-P",
+            "-c",
+            "from planner.start import main; main()",
+            "test",
+            "-j",
+            str(jobs),
+        ]
+        done = subprocess.run(command, cwd=lab.root, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (1, "")
+        return done.stdout.splitlines()[:-1]
+
+    assert report(1) == report(2)
