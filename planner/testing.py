@@ -18,6 +18,7 @@ from planner.cases import Case, case_of, charts_of, checked, declared, linted, t
 from planner.edits import Edit as Values
 from planner.expectations import Edit, Expectation, Test, matching, problem, read_test
 from planner.explain import declared as resources_of
+from planner.lockedcrds import noted
 from planner.trial import Outcome, prepared
 from planner.tries import Result, tried
 from planner.validate import Validation
@@ -38,7 +39,7 @@ def run(workspace: Workspace, folder: str = FOLDER, jobs: int = 1) -> list[Case]
     tests, findings = _tests(workspace, folder, paths)
     if findings:
         return [Case(group="tests", name=f.path, problems=(text(f),)) for f in findings]
-    validation = Validation(workspace.loaded, workspace.line_of, {})
+    validation = Validation(workspace.loaded, workspace.line_of, noted(workspace.tree))
     cases = list(_releases(workspace, validation))
     charts = charts_of(paths)
     sets = declared(tests, charts, paths)

@@ -8,7 +8,6 @@ what changed (docs/sources.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -141,9 +140,3 @@ def pruned(schema: JsonObject) -> JsonObject:
         elif inner is True:
             found[name] = True
     return found
-
-
-def of_groups(found: Definitions, groups: Iterable[str]) -> Definitions:
-    """Those of some API groups."""
-    wanted = set(groups)
-    return {key: versions for key, versions in found.items() if key[1].group in wanted}
