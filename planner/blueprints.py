@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from planner.edits import Alone
+from planner.expansions import ALONE
 from planner.index import identity_of
 from planner.jobs import Build, Job, Template
 from planner.load import LoadedDocument
@@ -128,7 +129,7 @@ class Blueprints:
                 what=f"chart {wanted.chart}",
                 rendered=RenderedRelease(f"{wanted.management}/chart/{place}", inputs),
                 release=Release(
-                    kind="chart",
+                    kind=ALONE,
                     name=wanted.chart,
                     release_name=wanted.name,
                     target_namespace=wanted.namespace,

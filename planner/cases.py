@@ -7,6 +7,7 @@ itself. By default every chart with `ci/*-values.yaml` is rendered with those.
 from __future__ import annotations
 
 import posixpath
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
@@ -112,10 +113,10 @@ def declared(
 
 def linted(workspace: Workspace, charts: list[str]) -> Iterator[Case]:
     """A case for each chart: what it says of itself, and whether its own values render it."""
-    management = workspace.declared.fleet.management[0].name
+    names = [m.name for m in workspace.declared.fleet.management]
     alone = [
         Alone(
-            management=management,
+            management=names[0],
             chart=chart,
             name="test",
             namespace="default",
@@ -139,16 +140,21 @@ def linted(workspace: Workspace, charts: list[str]) -> Iterator[Case]:
 
 def checked(workspace: Workspace, validation: Validation, found: list[Declared]) -> Iterator[Case]:
     """A case for each set of values: it renders, and its objects are valid."""
+    started = time.perf_counter()
     contents = workspace.tree.read({each.file for each in found if each.file})
     wanted = [_wanted(workspace, each, contents) for each in found]
     variants = iter(workspace.variants([w for w in wanted if not isinstance(w, Finding)]))
+    share = (time.perf_counter() - started) / max(1, len(found))
     for each, asked in zip(found, wanted, strict=True):
+        started = time.perf_counter()
         made = Variant(findings=(asked,)) if isinstance(asked, Finding) else next(variants)
         said = list(made.findings)
         if not any(f.severity == "error" for f in said):
             said += validation.of(made.documents)
         group = each.test.name if each.test is not None else CHARTS
-        yield case_of(said, group=group, name=each.name, where=each.set.where)
+        case = case_of(said, group=group, name=each.name, where=each.set.where)
+        seconds = share + time.perf_counter() - started
+        yield msgspec.structs.replace(case, seconds=seconds)
 
 
 def _wanted(

@@ -41,8 +41,10 @@ def run(workspace: Workspace, folder: str = FOLDER, jobs: int = 1) -> list[Case]
         return [Case(group="tests", name=f.path, problems=(text(f),)) for f in findings]
     validation = Validation(workspace.loaded, workspace.line_of, noted(workspace.tree))
     cases = list(_releases(workspace, validation))
-    charts = charts_of(paths)
-    sets = declared(tests, charts, paths)
+    # Without a management cluster nothing is declared, and the Fleet file is what is wrong.
+    managed = bool(workspace.declared.fleet.management)
+    charts = charts_of(paths) if managed else []
+    sets = declared(tests, charts, paths) if managed else []
     found = list(checked(workspace, validation, sets))
     cases += linted(workspace, charts)
     cases += [case for case, each in zip(found, sets, strict=True) if not each.test]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from planner.expansions import ALONE
 from planner.load import Loaded, LoadedDocument
 from planner.provided import against_tables
 from planner.render import Rendered, Scopes, declared_kinds, render
@@ -65,7 +66,7 @@ class Validation:
         """What is wrong or doubtful with the repository as it is."""
         found = [*self._loaded.findings]
         found += _of_render(self._rendered)
-        found += self._of(self._rendered.resources, self._around, self._schemas)
+        found += self._of(self._rendered.resources, self._around, self._schemas, self._around)
         return sorted(found, key=_place)
 
     def of(self, documents: tuple[LoadedDocument, ...]) -> list[Finding]:
@@ -75,12 +76,21 @@ class Validation:
         release = next((d.release for d in documents if d.release is not None), None)
         around = self._around.instead(rendered.resources, release)
         schemas = self._schemas.with_declared(documents)
-        found = [*_of_render(rendered), *self._of(rendered.resources, around, schemas)]
+        # A chart by itself is no part of the fleet: its networks may be anybody's.
+        apart = release is not None and release.kind == ALONE
+        beside = _Around(rendered.resources) if apart else around
+        found = [*_of_render(rendered)]
+        found += self._of(rendered.resources, around, schemas, beside)
         return sorted(found, key=_place)
 
     def _of(
-        self, resources: tuple[Resource, ...], around: _Around, schemas: Schemas
+        self,
+        resources: tuple[Resource, ...],
+        around: _Around,
+        schemas: Schemas,
+        beside: _Around,
     ) -> Iterator[Finding]:
+        """`around`: what they may refer to; `beside`: what they are compared with."""
         said: set[tuple[ResourceId, FieldPath]] = set()
         at_hand: set[tuple[GroupKind, str]] = set()
         old: set[tuple[str, GroupKind, str]] = set()
@@ -93,7 +103,7 @@ class Validation:
                 at_hand.add((resource.id.group_kind, split_api_version(resource.version)[1]))
             if not schema_of(resource, schemas):
                 self.unchecked[resource.id.kind] += 1
-        yield from self._by_rules(resources, around, said)
+        yield from self._by_rules(resources, around, beside, said)
         for noted in against_tables(resources, at_hand, around.secrets):
             at = str(noted.resource.origin)
             yield _finding(noted.severity, noted.code, noted.summary, at, noted.hint)
@@ -102,6 +112,7 @@ class Validation:
         self,
         resources: tuple[Resource, ...],
         around: _Around,
+        beside: _Around,
         said: set[tuple[ResourceId, FieldPath]],
     ) -> Iterator[Finding]:
         """The rules over what is declared; what a schema has said is not said again."""
@@ -113,8 +124,10 @@ class Validation:
         for management, subjects in _by_management(mine).items():
             core = core_of(self._loaded.providers, management)
             problems += check(subjects, objects, known.get(management, ()), core)
-        files = {id_: r.origin.path for id_, r in around.resources.items()}
-        problems += whole(tuple(around.subjects.values()), objects, files)
+        files = {id_: r.origin.path for id_, r in beside.resources.items()}
+        compared = tuple(beside.subjects.values())
+        others = objects if beside is around else Declared(compared, around.body)
+        problems += whole(compared, others, files)
         for problem in problems:
             found = by_id.get(problem.id)
             if found is None or ((problem.id, problem.field) in said and problem.rule == "V24"):

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from planner.cases import Case
+from planner.cli.main import run as main
 from planner.testing import run
 from planner.trial import Outcome, Tried
+from planner.views.tests import junit
 from planner.workspace import Workspace
 from tests.stories.test_gitops import lab_of
 from tests.support.lab import Lab
@@ -127,10 +129,10 @@ def test_what_has_no_schema_is_counted(tmp_path: Path) -> None:
 
 def test_a_cluster_of_a_blueprint_is_rendered_with_other_values(tmp_path: Path) -> None:
     lab = lab_of(tmp_path, "blueprints")
-    lab.write("tests/values/even.yaml", "controlPlane: {replicas: 2}\n")
-    spec = "  releases:\n    - {release: team-a/shop-prod, values: [tests/values/even.yaml]}\n"
+    lab.write("values/even.yaml", "controlPlane: {replicas: 2}\n")
+    spec = "  releases:\n    - {release: team-a/shop-prod, values: [values/even.yaml]}\n"
     (problem,) = named(
-        with_test(lab, spec), "release team-a/shop-prod with tests/values/even.yaml"
+        with_test(lab, spec), "release team-a/shop-prod with values/even.yaml"
     ).problems
     assert "shop-prod-control-plane: spec.replicas is 2" in problem
 
@@ -209,6 +211,34 @@ EDITS = """\
 """
 
 
+def test_tests_may_lie_among_the_manifests(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/a.yaml").write_text(
+        f"{TEST}  expect:\n    - object: {{kind: ConfigMap, name: a}}\n"
+    )
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    cases = run(Workspace(tmp_path))
+    assert failed(cases) == {}
+    assert any(case.group == "more" for case in cases)
+
+
+def test_a_fleet_without_clusters_is_one_failure(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    head = "apiVersion: clusterform.dev/v1\nkind: Fleet\nmetadata: {name: a}\n"
+    lab.write("clusterform.yaml", f"{head}spec: {{management: []}}\n")
+    (problems,) = failed(run(lab.workspace())).values()
+    assert problems == ("clusterform.yaml:4:1: the Fleet has no management cluster",)
+
+
+def test_a_report_that_cannot_be_written_is_one_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = lab_of(tmp_path, "blueprints")
+    lab.remove("tests/shop.yaml")
+    assert main(["-C", str(lab.root), "test", "--junit", str(tmp_path / "none/a.xml")]) == 1
+    assert "error[cannot-write]: " in capsys.readouterr().err
+
+
 def test_an_edit_is_tried_once_for_the_same_objects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +260,36 @@ def test_an_edit_is_tried_once_for_the_same_objects(
     lab.edit("charts/aws-cluster/values.yaml", ("replicas: 3", "replicas: 5"))
     assert failed(with_test(lab, EDITS)) == {}
     assert made == ["flux-v1"] * 2
+
+
+SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: {{ .Release.Name }}-token, namespace: {{ .Release.Namespace }}}
+stringData: {token: "{{ .Values.kubernetesVersion }}-{{ .Values.token }}"}
+"""
+TOKEN = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: token, namespace: shop}
+stringData: {values.yaml: "token: hunter22hunter22"}
+"""
+
+
+def test_a_release_with_secrets_is_tried_and_none_is_kept(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.write("charts/aws-cluster/templates/secret.yaml", SECRET)
+    lab.write("clusters/dev/token.yaml", TOKEN)
+    lab.edit(
+        "clusters/dev/shop-dev.yaml",
+        ("  values:\n", "  valuesFrom:\n    - secretKeyRef: {name: token}\n  values:\n"),
+    )
+    cases = with_test(lab, EDITS)
+    assert set(failed(cases)) == {"rolls"}
+    files = [path for path in (tmp_path / ".clusterform").rglob("*") if path.is_file()]
+    assert any(path.name == "trials" for path in files)
+    assert not any(b"hunter22" in path.read_bytes() for path in files)
+    assert "hunter22" not in junit(cases)
 
 
 def test_what_cannot_be_tried_is_tried_again(tmp_path: Path) -> None:
