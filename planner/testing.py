@@ -16,10 +16,11 @@ import msgspec
 
 from planner.cases import Case, case_of, charts_of, checked, declared, linted, text
 from planner.edits import Edit as Values
+from planner.edits import Variant
 from planner.expectations import Edit, Expectation, Test, matching, problem, read_test
 from planner.explain import declared as resources_of
 from planner.lockedcrds import noted
-from planner.trial import Outcome, prepared
+from planner.trial import Outcome, Tried, prepared
 from planner.tries import Result, tried
 from planner.validate import Validation
 from planner.workspace import Workspace
@@ -138,23 +139,32 @@ def _edits(workspace: Workspace, tests: list[Test], jobs: int) -> Iterator[Case]
     edits = [(test.name, edit) for test in tests for edit in test.edits]
     wanted = [Values(release=e.release, values=e.values) for _, e in edits]
     variants = workspace.variants(wanted) if edits else []
-    wrong = [tuple(text(f) for f in v.findings if f.severity == "error") for v in variants]
     ready = [
-        prepared(workspace.loaded, edit.release, variant.documents)
-        for (_, edit), variant, problems in zip(edits, variants, wrong, strict=True)
-        if not problems
+        _ready(workspace, edit, variant) for (_, edit), variant in zip(edits, variants, strict=True)
     ]
-    results = iter(tried(workspace, ready, jobs))
-    for (group, edit), problems in zip(edits, wrong, strict=True):
-        result = Result() if problems else next(results)
-        said = problems or ((result.problem,) if result.problem else ())
+    results = iter(tried(workspace, [each for each in ready if isinstance(each, Tried)], jobs))
+    for (group, edit), each in zip(edits, ready, strict=True):
+        result = next(results) if isinstance(each, Tried) else Result(problem=each)
+        problems = (result.problem,) if result.problem else tuple(_judged(edit, result.outcome))
         yield Case(
             group=group,
             name=edit.name,
-            problems=said or tuple(_judged(edit, result.outcome)),
+            problems=problems,
             where=edit.where,
             seconds=result.seconds,
         )
+
+
+def _ready(workspace: Workspace, edit: Edit, variant: Variant) -> Tried | str:
+    """What to try, or why it cannot be tried."""
+    # Where nothing is rendered, a warning is the reason: values that only a cluster knows.
+    wrong = [f for f in variant.findings if f.severity == "error" or not variant.documents]
+    if wrong:
+        return text(wrong[0])
+    try:
+        return prepared(workspace.loaded, edit.release, variant.documents)
+    except ClusterformError as error:
+        return error.brief
 
 
 def _judged(edit: Edit, found: Outcome) -> Iterator[str]:

@@ -292,6 +292,24 @@ def test_a_release_with_secrets_is_tried_and_none_is_kept(tmp_path: Path) -> Non
     assert "hunter22" not in junit(cases)
 
 
+def test_values_that_only_a_cluster_knows_are_a_note_and_fail_an_edit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = lab_of(tmp_path, "flux-v1")
+    lab.edit(
+        "clusters/dev/shop-dev.yaml",
+        ("  values:\n", "  valuesFrom:\n    - secretKeyRef: {name: token}\n  values:\n"),
+    )
+    lab.write("tests/more.yaml", f"{TEST}{EDITS}")
+    assert main(["-C", str(lab.root), "test"]) == 1
+    told = capsys.readouterr().out
+    reason = "HelmRelease shop/shop-dev: not rendered: its values from Secret shop/token"
+    case = "  ✔ release shop/shop-dev with tests/values/next-minor.yaml\n"
+    assert f"{case}      ! clusters/dev/shop-dev.yaml:1: {reason}" in told
+    assert f"      clusters/dev/shop-dev.yaml:1: {reason}" in told
+    assert "2 failed" in told
+
+
 def test_what_cannot_be_tried_is_tried_again(tmp_path: Path) -> None:
     lab = lab_of(tmp_path, "flux-v1")
     spec = "  edits:\n    - {name: odd, release: shop/shop-dev, set: {a: 1}}\n"
