@@ -158,11 +158,8 @@ class Workspace:
 
     def variants(self, wanted: Iterable[Edit | Alone]) -> list[Variant]:
         """What releases and charts come to with other values than the repository's."""
-        _ = self.loaded
-        if self._expanded is None:
-            self._expansion(self.declared).expand(self.declared)
-        assert self._expanded is not None
-        return self._expanded.variants(wanted)
+        found = self.expansion or self._expansion(self.declared)
+        return found.variants(wanted)
 
     def expand(self, found: Loaded, *, lock: Lock, pinned: Pinned) -> Loaded:
         """The same with what a lock would say: for who makes it (`planner.locking`)."""
