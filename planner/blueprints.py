@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from planner.edits import Alone
+from planner.expansions import ALONE
 from planner.index import identity_of
 from planner.jobs import Build, Job, Template
 from planner.load import LoadedDocument
@@ -20,7 +22,7 @@ from providers.kustomize.options import FluxBuild
 from providers.secrets import Pins
 from state.desired import Blueprint, FleetSpec, Profile
 from state.errors import ClusterformError
-from state.resource import JsonObject, Origin, Release, RenderedRelease, digest
+from state.resource import JsonObject, Origin, Release, RenderedRelease, canonical, digest
 
 _VALUES = ("f:spec", "f:values")
 
@@ -107,6 +109,35 @@ class Blueprints:
         }
         files = self._sources.own()
         return Template(files=files, path=blueprint.template, variables=variables)
+
+    def chart_alone(self, wanted: Alone) -> Job:
+        """A chart of the fleet's own tree with values that no release has."""
+        chart = Request(
+            chart=self._releases.folder_chart(wanted.chart, ""),
+            name=wanted.name,
+            namespace=wanted.namespace,
+            values=wanted.values,
+            capabilities=self._releases.capabilities(wanted.management),
+        )
+        values = self._pins.pin(wanted.origin.path, canonical(wanted.values))
+        place = f"{wanted.namespace}/{wanted.name}"
+        inputs = digest(b"alone", place.encode(), values.encode(), chart.identity.encode())
+        return Job(
+            source=Source(
+                management=wanted.management,
+                origin=wanted.origin,
+                what=f"chart {wanted.chart}",
+                rendered=RenderedRelease(f"{wanted.management}/chart/{place}", inputs),
+                release=Release(
+                    kind=ALONE,
+                    name=wanted.chart,
+                    release_name=wanted.name,
+                    target_namespace=wanted.namespace,
+                ),
+            ),
+            chart=chart,
+            inline=wanted.values,
+        )
 
     def profile(self, profile: Profile) -> Job:
         """The objects of a profile, the same for every cluster."""

@@ -14,6 +14,7 @@ import msgspec
 
 from planner import profiles
 from planner.blueprints import Blueprints
+from planner.edits import Alone, Edit, Variant
 from planner.expansions import Order
 from planner.gitopsprofile import pointed, sync
 from planner.index import Index, group_kind
@@ -28,11 +29,11 @@ from planner.workload import WORKLOAD_CLUSTER
 from providers.flux import sources as flux_sources
 from providers.flux.kustomization import KUSTOMIZATION
 from providers.helm.release import HELM_RELEASES
-from providers.secrets import sensitive
+from providers.secrets import Pins, sensitive
 from providers.yamldoc import Finding
 from state.desired import Gitops, Profile
 from state.errors import ClusterformError
-from state.resource import FieldPath, canonical, digest
+from state.resource import canonical
 
 _LEVELS = 16
 """Kustomizations that lead to Kustomizations: deeper is taken for a loop."""
@@ -60,33 +61,6 @@ def needs_expanding(loaded: Loaded) -> bool:
     )
 
 
-class Edit(msgspec.Struct, frozen=True):
-    """Other values in one release: what a test tries (`planner.trial`)."""
-
-    release: str
-    """`namespace/name` of a HelmRelease or WorkloadCluster."""
-    values: tuple[tuple[FieldPath, object], ...]
-
-    def apply(self, document: LoadedDocument) -> LoadedDocument:
-        """The document with the values, if it is the release."""
-        if f"{document.home}/{document.name}" != self.release:
-            return document
-        if not (group_kind(document) in HELM_RELEASES or document.kind == WORKLOAD_CLUSTER.kind):
-            return document
-        body = msgspec.json.decode(document.body)
-        for path, value in self.values:
-            holder = body["spec"].setdefault("values", {})
-            for element in path[:-1]:
-                if element.startswith("f:"):
-                    holder = holder.setdefault(element[2:], {})
-                else:
-                    holder = holder[int(element[2:])]
-            holder[path[-1][2:] if isinstance(holder, dict) else int(path[-1][2:])] = value
-        changed = canonical(body)
-        mark = digest(b"edit", document.inputs.encode(), changed)
-        return msgspec.structs.replace(document, body=changed, inputs=mark)
-
-
 class Expander:
     """One expansion of one tree."""
 
@@ -110,12 +84,10 @@ class Expander:
         self._orders: set[Order] = set()
         self._consumed: set[str] = set()
         self._asked: dict[str, tuple[str, ...]] = {}
-        self._edit: Edit | None = None
 
-    def expand(self, loaded: Loaded, edit: Edit | None = None) -> Loaded:
+    def expand(self, loaded: Loaded) -> Loaded:
         """`loaded` with everything expanded; what was said of files that are now a Kustomization's
-        is not said of them as plain manifests. `edit`: other values in one release."""
-        self._edit = edit
+        is not said of them as plain manifests."""
         done = self._settled(loaded)
         done += self._of_profiles(loaded, done)
         done += self._of_management(loaded)
@@ -209,17 +181,44 @@ class Expander:
     def _caught(
         self, document: LoadedDocument, make: Callable[[LoadedDocument, Index], Job]
     ) -> Job | None:
-        if self._edit is not None:
-            document = self._edit.apply(document)
         try:
             return make(document, self._index)
         except ClusterformError as error:
-            what = f"{document.kind} {document.home}/{document.name}"
-            found = as_finding(error, what, document.origin)
-            if error.code == UNKNOWN:
-                found = msgspec.structs.replace(found, severity="warning")
-            self._findings.append(found)
+            self._findings.append(_said(error, document))
             return None
+
+    # ------------------------------------------------------------------ other values
+
+    def variants(self, wanted: Iterable[Edit | Alone], pins: Pins) -> Iterator[Variant]:
+        """What releases and charts come to with other values, in their order, after `expand`."""
+        made = [self._varied(each, pins) for each in wanted]
+        outcomes = self._jobs.run([job for job in made if isinstance(job, Job)])
+        for job in made:
+            if isinstance(job, Finding):
+                yield Variant(findings=(job,))
+                continue
+            outcome = next(outcomes)
+            found = tuple(documents(outcome.manifests, outcome.job.source))
+            yield Variant(documents=found, findings=tuple(outcome.findings))
+
+    def _varied(self, wanted: Edit | Alone, pins: Pins) -> Job | Finding:
+        if isinstance(wanted, Alone):
+            try:
+                return self._blueprints.chart_alone(wanted)
+            except ClusterformError as error:
+                return as_finding(error, f"chart {wanted.chart}", wanted.origin)
+        found = self._index.release(wanted.release)
+        if found is None:
+            summary = f"the repository has no release {wanted.release}"
+            hint = "write NAMESPACE/NAME of a HelmRelease or WorkloadCluster"
+            return Finding(severity="error", code="no-release", summary=summary, path="", hint=hint)
+        try:
+            document = wanted.apply(found, pins)
+            if group_kind(document) == WORKLOAD_CLUSTER:
+                return self._blueprints.workload(document)[0]
+            return self._releases.job(document, self._index)
+        except ClusterformError as error:
+            return _said(error, found)
 
     # ------------------------------------------------------------------ profiles
 
@@ -299,6 +298,14 @@ class Expander:
             path == folder or path.startswith(f"{folder}/") or folder == "."
             for folder in self._consumed
         )
+
+
+def _said(error: ClusterformError, document: LoadedDocument) -> Finding:
+    what = f"{document.kind} {document.home}/{document.name}"
+    found = as_finding(error, what, document.origin)
+    if error.code == UNKNOWN:
+        found = msgspec.structs.replace(found, severity="warning")
+    return found
 
 
 def _key(document: LoadedDocument) -> tuple[str, ...]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from planner import trace
 from planner.blueprints import Blueprints
-from planner.expand import Edit, Expander
+from planner.edits import Alone, Edit, Variant
+from planner.expand import Expander
 from planner.inputvalues import InputValues, Look, Reveal
 from planner.jobs import Job, Jobs
 from planner.kustomizations import Kustomizations
@@ -24,6 +25,7 @@ from providers.helm.chart import Chart
 from providers.helm.pool import Capabilities, Renderer
 from providers.helm.values import merged_with
 from providers.locked import FILE, Lock
+from providers.secrets import Pins
 from state.fields import MISSING, value_at
 from state.resource import FieldPath, JsonObject, RenderedRelease
 
@@ -34,17 +36,28 @@ ContentOf = Callable[[str, str], bytes | None]
 class Expansion:
     """One expansion of one tree, kept to render again where a secret value is needed."""
 
-    def __init__(self, expander: Expander, jobs: Jobs, cache: ParseCache, lock: str) -> None:
+    def __init__(
+        self, expander: Expander, jobs: Jobs, cache: ParseCache, pins: Pins, lock: str
+    ) -> None:
         self._expander = expander
+        self._pins = pins
         self._jobs = jobs
         self._cache = cache
         self._lock = lock
 
-    def expand(self, loaded: Loaded, edit: Edit | None = None) -> Loaded:
+    def expand(self, loaded: Loaded) -> Loaded:
         """Everything expanded (`planner.expand`); what was rendered is remembered."""
         try:
-            found = self._expander.expand(loaded, edit)
+            found = self._expander.expand(loaded)
             return msgspec.structs.replace(found, lock=self._lock)
+        finally:
+            self._cache.save()
+            self._jobs.close()
+
+    def variants(self, wanted: Iterable[Edit | Alone]) -> list[Variant]:
+        """What releases and charts come to with other values, after `expand`; remembered, too."""
+        try:
+            return list(self._expander.variants(wanted, self._pins))
         finally:
             self._cache.save()
             self._jobs.close()
@@ -141,7 +154,7 @@ def open_expansion(
     if lock is None:
         lock = locked.read(content) if content else Lock()
     renders = ParseCache(cache, secrets.sensitive, "rendered")
-    pins = secrets.Pins(key_dir)
+    pins = Pins(key_dir)
     store = Store(key_dir / "cache" / "sources")
     sources = Sources(tree, loaded.fleet.sources, store, pinned or from_lock(lock))
     jobs = Jobs(renderer=Renderer, cache=renders, pins=pins, sensitive=secrets.sensitive)
@@ -150,7 +163,7 @@ def open_expansion(
     blueprints = Blueprints(sources, loaded.fleet, pins, releases)
     kustomizations = Kustomizations(sources, pins, values)
     expander = Expander(jobs, sources, kustomizations, releases, blueprints, values)
-    return Expansion(expander, jobs, renders, digest_of(content) if content else "")
+    return Expansion(expander, jobs, renders, pins, digest_of(content) if content else "")
 
 
 def _capabilities(lock: Lock) -> Callable[[str], Capabilities | None]:

@@ -6,6 +6,9 @@ import msgspec
 
 from state.resource import Release
 
+ALONE = "chart"
+"""The kind of `Release` of a chart that a test renders by itself."""
+
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A chart that releases were rendered from."""

@@ -13,20 +13,30 @@ spec:
       release: shop/shop-dev
       set: {nodePools.md0.count: 3}
       machines: {replaced: 0, added: 1}
+  charts:
+    - chart: charts/dev-cluster
+      values: [charts/dev-cluster/ci/*-values.yaml]
+  releases:
+    - release: shop/shop-dev
+      values: [tests/values/*.yaml]
 """
 
 from __future__ import annotations
 
+import fnmatch
+import posixpath
 import re
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
-from planner.filereader import Exists, FileReader
+from planner.filereader import FileReader
 from providers.yamldoc import Finding
 from state.fields import MISSING, value_at
 from state.resource import FieldPath, JsonObject, Resource
 
+_SPEC = ("expect", "edits", "charts", "releases")
 _CHECKS = ("equals", "matches", "exists", "atLeast", "atMost", "contains")
 _MACHINES = ("replaced", "added", "removed", "destroyed")
 
@@ -70,6 +80,23 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     """Clusters may be destroyed by it."""
 
 
+class ValuesSet(msgspec.Struct, frozen=True, kw_only=True):
+    """Values files that a chart, or a release, is rendered with; each is a case."""
+
+    where: str
+    chart: str = ""
+    """A folder of the repository; `""`: it is a release."""
+    release: str = ""
+    """`namespace/name`; each file is laid over its values."""
+    files: tuple[str, ...] = ()
+    """`()`: the chart's own values alone."""
+    name: str = "test"
+    """Of the release that the chart is rendered as."""
+    namespace: str = "default"
+    management: str = ""
+    """The cluster whose CRDs and versions count for a chart; `""`: the fleet's first."""
+
+
 class Test(msgspec.Struct, frozen=True, kw_only=True):
     """One file."""
 
@@ -78,16 +105,17 @@ class Test(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     expect: tuple[Expectation, ...]
     edits: tuple[Edit, ...]
+    values: tuple[ValuesSet, ...] = ()
 
 
-def read_test(content: bytes, path: str, exists: Exists) -> tuple[Test, list[Finding]]:
-    """A test file; every mistake of it is a finding."""
-    reader = FileReader(content, path, exists)
+def read_test(content: bytes, path: str, paths: Collection[str]) -> tuple[Test, list[Finding]]:
+    """A test file; every mistake of it is a finding. `paths`: all files of the repository."""
+    reader = FileReader(content, path, lambda name: f"{name}/Chart.yaml" in paths)
     body = reader.document("Test")
     if not body:
         return Test(name=path, expect=(), edits=()), reader.findings
     name = reader.metadata_name(body)
-    spec = reader.fields(body.get("spec", {}), ("f:spec",), ("expect", "edits"))
+    spec = reader.fields(body.get("spec", {}), ("f:spec",), _SPEC)
     at: FieldPath = ("f:spec", "f:expect")
     expect = tuple(
         _expectation(reader, entry, (*at, f"i:{index}"))
@@ -98,7 +126,14 @@ def read_test(content: bytes, path: str, exists: Exists) -> tuple[Test, list[Fin
         _edit(reader, entry, (*at, f"i:{index}"))
         for index, entry in enumerate(reader.items(spec.get("edits", []), at))
     )
-    return Test(name=name, expect=expect, edits=edits), reader.findings
+    values = tuple(
+        _values_set(reader, entry, ("f:spec", f"f:{form}s", f"i:{index}"), form, paths)
+        for form in ("chart", "release")
+        for index, entry in enumerate(
+            reader.items(spec.get(f"{form}s", []), ("f:spec", f"f:{form}s"))
+        )
+    )
+    return Test(name=name, expect=expect, edits=edits, values=values), reader.findings
 
 
 def _expectation(reader: FileReader, entry: Any, at: FieldPath) -> Expectation:
@@ -141,6 +176,53 @@ def _edit(reader: FileReader, entry: Any, at: FieldPath) -> Edit:
         ),
         machines=tuple(sorted(machines.items())),
         destroys=fields.get("destroys") is True,
+    )
+
+
+def _values_set(
+    reader: FileReader, entry: Any, at: FieldPath, form: str, paths: Collection[str]
+) -> ValuesSet:
+    of_chart = ("name", "namespace", "management") if form == "chart" else ()
+    fields = reader.fields(entry, at, (form, "values", *of_chart))
+    subject = reader.text(fields, form, at)
+    if form == "chart" and subject:
+        subject = reader.inside(subject, (*at, "f:chart"))
+    given: dict[str, Any] = {
+        name: reader.text(fields, name, at) for name in of_chart if name in fields
+    }
+    if form == "release" or "values" in fields:
+        here = (*at, "f:values")
+        files: list[str] = []
+        for index, pattern in enumerate(reader.items(fields.get("values"), here)):
+            found = _found(str(pattern), paths)
+            if not found:
+                reader.error(
+                    "no-such-path",
+                    f"there is no values file {pattern}",
+                    (*here, f"i:{index}"),
+                    hint="paths are relative to the fleet's root; * stands for any part of a name",
+                )
+            files += [path for path in found if path not in files]
+    else:
+        files = ci_values(subject, paths)
+    return ValuesSet(where=reader.where(at), files=tuple(files), **{form: subject}, **given)
+
+
+def ci_values(chart: str, paths: Collection[str]) -> list[str]:
+    """The values files that a chart is tested with by habit.
+
+    Source: helm/chart-testing, `ct install`: every `ci/*-values.yaml` inside of the chart.
+    """
+    return _found(f"{chart}/ci/*-values.yaml".removeprefix("./"), paths)
+
+
+def _found(pattern: str, paths: Collection[str]) -> list[str]:
+    wanted = posixpath.normpath(pattern).split("/")
+    return sorted(
+        path
+        for path in paths
+        if path.count("/") == len(wanted) - 1
+        and all(map(fnmatch.fnmatchcase, path.split("/"), wanted))
     )
 
 

@@ -27,6 +27,14 @@ class Index:
         """A document of a kind, in a namespace of a management cluster."""
         return self._by.get((management, kind, namespace, name))
 
+    def release(self, name: str) -> LoadedDocument | None:
+        """The HelmRelease or WorkloadCluster that is called `namespace/name`."""
+        for kind in ("HelmRelease", "WorkloadCluster"):
+            for (_, known, namespace, own), document in self._by.items():
+                if known == kind and f"{namespace}/{own}" == name:
+                    return document
+        return None
+
 
 def group_kind(document: LoadedDocument) -> GroupKind:
     """The kind of a document without its version."""

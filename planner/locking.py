@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from planner.expand import needs_expanding
+from planner.lockedcrds import Moved, Reading
 from planner.workspace import Workspace, without_errors
-from providers import locked
-from providers.archive import Store, replace_file
+from providers import crds, locked
+from providers.archive import Store, digest_of, replace_file
 from providers.fetch.fetcher import Fetcher
 from providers.fetch.web import Limits
 from providers.kube.client import KubeClient
@@ -25,16 +27,6 @@ from providers.secrets import private_folder
 from state.errors import ClusterformError
 
 Say = Callable[[str], None]
-
-
-class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference between two locks."""
-
-    what: str
-    before: str
-    """`""`: it was not there."""
-    after: str
-    """`""`: it is not there any more."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,16 +58,34 @@ def lock(
     clusters, notes = _clusters(workspace, old)
     pins = _Pins(old, tuple(update), _opened(workspace), say, limits)
     declared = workspace.declared
+    loaded = declared
     if needs_expanding(declared):
         facts = Lock(clusters=clusters)
-        without_errors(workspace.expand(declared, lock=facts, pinned=pins))
+        loaded = without_errors(workspace.expand(declared, lock=facts, pinned=pins))
     pins.check_updates()
-    new = Lock(sources=tuple(pins.found.values()), clusters=clusters)
+    reading = Reading(workspace, loaded)
+    schemas = reading.content()
+    new = Lock(
+        sources=tuple(pins.found.values()),
+        clusters=clusters,
+        schemas=digest_of(schemas) if schemas else "",
+    )
     content = locked.write(new)
-    path = workspace.root / FILE
-    if not path.exists() or path.read_bytes() != content:
+    _put(workspace.root / crds.FILE, schemas)
+    _put(workspace.root / FILE, content)
+    return Report(
+        lock=locked.read(content),
+        moved=(*_moved(old, new), *reading.moved),
+        notes=(*notes, *reading.notes),
+    )
+
+
+def _put(path: Path, content: bytes) -> None:
+    """The file holds this; without content it is not there."""
+    if not content:
+        path.unlink(missing_ok=True)
+    elif not path.exists() or path.read_bytes() != content:
         replace_file(path, content, 0o644)
-    return Report(lock=locked.read(content), moved=tuple(_moved(old, new)), notes=tuple(notes))
 
 
 def fetch(workspace: Workspace, say: Say, limits: Limits | None = None) -> Fetched:

@@ -8,16 +8,13 @@ longer table makes it invalid.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from planner import keptfile
 from planner.manifest import Manifest
-from providers.secrets import private_folder
 from providers.yamldoc import Finding
 from state.resource import canonical, digest
 
@@ -97,12 +94,7 @@ class ParseCache:
             return
         spare = {key: entry for key, entry in self._entries.items() if key not in self._used}
         keep = self._used | (spare if len(spare) <= len(self._used) else {})
-        payload = _ENCODER.encode(keep)
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        with contextlib.suppress(OSError):
-            private_folder(self._path.parent)
-            fresh.write_bytes(FORMAT + zlib.crc32(payload).to_bytes(4, "big") + payload)
-            fresh.replace(self._path)
+        keptfile.write(self._path, FORMAT, _ENCODER.encode(keep))
 
     def _rules_digest(self, kinds: Kinds) -> bytes:
         found = self._rules.get(kinds)
@@ -114,11 +106,7 @@ class ParseCache:
 
 def _read(path: Path) -> dict[str, Entry]:
     try:
-        content = path.read_bytes()
-        start = len(FORMAT) + 4
-        payload = memoryview(content)[start:]
-        if content[:start] != FORMAT + zlib.crc32(payload).to_bytes(4, "big"):
-            return {}
-        return _DECODER.decode(payload)
-    except (OSError, msgspec.MsgspecError):
+        payload = keptfile.read(path, FORMAT)
+        return {} if payload is None else _DECODER.decode(payload)
+    except msgspec.MsgspecError:
         return {}

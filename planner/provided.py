@@ -25,11 +25,13 @@ class Said(NamedTuple):
 
 
 def against_tables(
-    resources: Iterable[Resource], with_schema: Collection[tuple[GroupKind, str]]
+    resources: Iterable[Resource],
+    with_schema: Collection[tuple[GroupKind, str]],
+    secrets: Iterable[Resource],
 ) -> Iterator[Said]:
     """Missing and mistyped fields, Secrets without their keys, versions, and dead ends."""
     everything = tuple(resources)
-    keys = {r.id: _keys(r) for r in everything if (r.id.group, r.id.kind) == ("", "Secret")}
+    keys = {r.id: _keys(r) for r in secrets}
     for resource in everything:
         known = provided(resource.id.group, resource.id.kind)
         if known is None:

@@ -1,6 +1,8 @@
-"""Declared objects against the schemas of the CRDs that Git has beside them.
+"""Declared objects against the CRDs at hand.
 
-Only what is certain: types, required and unknown fields, enums, and content where none is refused.
+Those are the CRDs that Git has, component files of providers included, and behind them what
+`sources lock` has noted of a management cluster (docs/sources.md). Only what is certain: versions
+that are served, types, required and unknown fields, enums, and content where none is refused.
 Formats, patterns and CEL rules are the server's word.
 """
 
@@ -12,18 +14,18 @@ from typing import Any
 import msgspec
 
 from planner.load import LoadedDocument
-from providers.base import value
+from planner.render import cluster_key
+from providers.crds import Definition, Definitions, definition
 from providers.management import CRD
 from state.resource import (
     FieldPath,
     GroupKind,
     JsonObject,
     Resource,
+    ResourceId,
     split_api_version,
 )
 
-Schemas = dict[tuple[GroupKind, str], JsonObject]
-"""OpenAPI schemas by kind and version, from the CRDs among the documents."""
 _META = frozenset(("apiVersion", "kind", "metadata"))
 
 
@@ -36,26 +38,64 @@ class Mismatch(msgspec.Struct, frozen=True, gc=False):
     """It is empty where content is wanted (V24)."""
 
 
-def schemas(documents: Iterable[LoadedDocument]) -> Schemas:
-    """The schemas of all CRDs among the documents."""
-    found: Schemas = {}
-    for document in documents:
-        if document.kind != CRD.kind or not document.version.startswith(CRD.group):
-            continue
-        spec = msgspec.json.decode(document.body).get("spec") or {}
-        kind = GroupKind(str(spec.get("group")), str(value(spec, "names.kind")))
-        for version in spec.get("versions") or ():
-            schema = value(version, "schema.openAPIV3Schema")
-            if isinstance(schema, dict):
-                found[kind, str(version.get("name"))] = schema
-    return found
+class Schemas(msgspec.Struct, frozen=True, kw_only=True):
+    """The definitions at hand."""
+
+    declared: Definitions = {}
+    """From the CRDs among the documents."""
+    locked: Definitions = {}
+    """Of management clusters, as `sources lock` noted them."""
+    anywhere: dict[GroupKind, Definition] = {}
+    """From CRDs that Git has for any cluster: they stand in where nothing says more."""
+
+    def of(self, id_: ResourceId) -> Definition | None:
+        """What judges an object; None where nothing is at hand."""
+        key = (id_.cluster, id_.group_kind)
+        found = self.declared.get(key) or self.locked.get(key)
+        return found or self.anywhere.get(id_.group_kind)
+
+    def with_declared(self, documents: Iterable[LoadedDocument]) -> Schemas:
+        """The same, and the CRDs among some documents before all others."""
+        found: Definitions = {}
+        for document in documents:
+            if document.kind == CRD.kind and document.version.startswith(CRD.group):
+                kind, versions = definition(msgspec.json.decode(document.body))
+                found[cluster_key(document), kind] = versions
+        if not found:
+            return self
+        anywhere = dict(self.anywhere)
+        for (_, kind), versions in found.items():
+            anywhere.setdefault(kind, versions)
+        return msgspec.structs.replace(self, declared={**self.declared, **found}, anywhere=anywhere)
+
+
+def schema_of(resource: Resource, known: Schemas) -> JsonObject:
+    """The schema that judges a resource; `{}` where none is at hand."""
+    versions = known.of(resource.id) or {}
+    found = versions.get(split_api_version(resource.version)[1])
+    return found.schema if found is not None else {}
+
+
+def unserved(resource: Resource, known: Schemas) -> str:
+    """Why no server with this CRD takes the object; `""` where it does or nothing is known."""
+    versions = known.of(resource.id)
+    if not versions or split_api_version(resource.version)[1] in versions:
+        return ""
+    served = ", ".join(sorted(versions))
+    return f"{resource.version} is not served by the CRD at hand, which serves {served}"
+
+
+def deprecated(resource: Resource, known: Schemas) -> str:
+    """What the server would warn of; `""`: nothing."""
+    versions = known.of(resource.id) or {}
+    found = versions.get(split_api_version(resource.version)[1])
+    return found.deprecated if found is not None else ""
 
 
 def mismatches(resource: Resource, known: Schemas) -> Iterator[Mismatch]:
-    """What of a resource its schema refuses; nothing where no CRD is at hand."""
-    _, version = split_api_version(resource.version)
-    schema = known.get((resource.id.group_kind, version))
-    if schema is None:
+    """What of a resource its schema refuses; nothing where none is at hand."""
+    schema = schema_of(resource, known)
+    if not schema:
         return
     body = {k: v for k, v in resource.decoded().items() if k not in _META}
     properties = {k: v for k, v in (schema.get("properties") or {}).items() if k not in _META}

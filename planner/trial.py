@@ -7,11 +7,10 @@ edit is planned against it. No real cluster is looked at.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -23,11 +22,72 @@ from planner.plan import Options
 from planner.workspace import Ids, Workspace
 from providers.kube.sandbox.clock import ManualClock
 from state.errors import ClusterformError
-from state.resource import FieldPath
+from state.resource import digest
 
 START = 1_800_000_000.0
 
-Altered = Callable[[LoadedDocument], LoadedDocument]
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What an edit does, as far as tests ask."""
+
+    machines: dict[str, int] = {}
+    """How many are replaced, added, removed and destroyed."""
+    because: dict[str, tuple[str, ...]] = {}
+    """The first changes behind each number."""
+    refused: tuple[str, ...] = ()
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """An edit to try: what is applied first, and what is planned then."""
+
+    before: Loaded
+    after: Loaded
+
+
+def prepared(loaded: Loaded, release: str, changed: tuple[LoadedDocument, ...]) -> Tried:
+    """A release with what it shares with others, and the same with other objects of its own.
+
+    Raises ClusterformError('no-release').
+    """
+    own = tuple(d for d in loaded.documents if _is_of(d, release))
+    if not own:
+        raise ClusterformError(
+            "no-release",
+            f"the repository has no release {release}",
+            hint="write NAMESPACE/NAME of a HelmRelease or WorkloadCluster",
+        )
+    return Tried(before=_only(loaded, own), after=_only(loaded, changed))
+
+
+def identity(tried: Tried) -> str:
+    """A digest over everything that the outcome of an edit depends on, but this program."""
+    parts = []
+    for loaded in (tried.before, tried.after):
+        parts += [msgspec.msgpack.encode(p) for p in (loaded.fleet, loaded.providers)]
+        parts += [msgspec.msgpack.encode(loaded.orders)]
+        parts += [msgspec.msgpack.encode(d) for d in loaded.documents]
+    return digest(*parts)
+
+
+def outcome(origin: Workspace, tried: Tried) -> Outcome:
+    """What an edit does, by the planner. Raises ClusterformError('trial')."""
+    with Trial(origin) as trial:
+        plan = trial.plan_of(tried)
+    names = ("replaced", "added", "removed", "destroyed")
+    return Outcome(
+        machines={name: sum(getattr(c.impact, name) for c in plan.changes) for name in names},
+        because={name: _why(plan, name) for name in names},
+        refused=tuple(f.summary for f in plan.findings if f.kind in ("refused", "blocked")),
+    )
+
+
+def _why(plan: Plan, name: str) -> tuple[str, ...]:
+    found = (
+        f"{c.id.kind} {c.id.name}: {c.impact.because or 'by its fields'}"
+        for c in plan.changes
+        if getattr(c.impact, name)
+    )
+    return tuple(itertools.islice(found, 3))
 
 
 class Trial:
@@ -45,23 +105,10 @@ class Trial:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def plan_of(self, release: str, values: tuple[tuple[FieldPath, Any], ...]) -> Plan:
-        """The plan of an edit of a release, with everything of it applied before.
-
-        Raises ClusterformError('no-release', 'trial').
-        """
-        loaded = self._origin.checked()
-        before = _only(loaded, release)
-        if before is None:
-            raise ClusterformError(
-                "no-release",
-                f"the repository has no release {release}",
-                hint="write NAMESPACE/NAME of a HelmRelease or WorkloadCluster",
-            )
-        after = _only(self._origin.altered(release, values), release)
-        assert after is not None
-        self._apply(before)
-        return app.plan(self._workspace(after), Options(refresh="off"))
+    def plan_of(self, tried: Tried) -> Plan:
+        """The plan of an edit, with everything applied before. Raises ClusterformError('trial')."""
+        self._apply(tried.before)
+        return app.plan(self._workspace(tried.after), Options(refresh="off"))
 
     def _apply(self, loaded: Loaded) -> None:
         workspace = self._workspace(loaded)
@@ -86,7 +133,7 @@ class Trial:
             host="test",
         )
         workspace = Workspace(self._folder, ids=ids, clock=self._clock, cache=False)
-        workspace.__dict__["loaded"] = _sandboxed(loaded)
+        workspace.__dict__["declared"] = workspace.__dict__["loaded"] = _sandboxed(loaded)
         workspace.__dict__["secrets"] = self._origin.secrets
         return workspace
 
@@ -100,17 +147,14 @@ def _sandboxed(loaded: Loaded) -> Loaded:
     return msgspec.structs.replace(loaded, fleet=fleet)
 
 
-def _only(loaded: Loaded, release: str) -> Loaded | None:
-    """The release and everything that belongs to no other one; None where it is not there."""
-    own, shared = [], []
-    for document in loaded.documents:
-        made = document.release
-        if made is not None and f"{made.namespace}/{made.name}" == release:
-            own.append(document)
-        elif made is None or made.kind == "kustomization":
-            shared.append(document)
-    if not own:
-        return None
+def _is_of(document: LoadedDocument, release: str) -> bool:
+    made = document.release
+    return made is not None and f"{made.namespace}/{made.name}" == release
+
+
+def _only(loaded: Loaded, own: tuple[LoadedDocument, ...]) -> Loaded:
+    """Objects of one release, and everything that belongs to no other one."""
+    shared = [d for d in loaded.documents if d.release is None or d.release.kind == "kustomization"]
     homes = {(d.management, d.kind, d.name) for d in shared}
     for document in own:
         home = (document.management, "Namespace", document.namespace)

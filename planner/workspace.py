@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 
 from planner.changes import Change
-from planner.expand import Edit, needs_expanding
+from planner.edits import Alone, Edit, Variant
+from planner.expand import needs_expanding
 from planner.expansion import Expansion, open_expansion
 from planner.load import LOCAL_FOLDER, Loaded, load
 from planner.origins import Origins
@@ -155,10 +156,10 @@ class Workspace:
             return found
         return self._expansion(found).expand(found)
 
-    def altered(self, release: str, values: Iterable[tuple[FieldPath, object]]) -> Loaded:
-        """What the repository would declare with other values in one release (`namespace/name`)."""
-        found = load(self.tree, fleet_file=self._fleet_file, cache=self.cache, key_dir=self.local)
-        return self._expansion(found).expand(found, Edit(release, tuple(values)))
+    def variants(self, wanted: Iterable[Edit | Alone]) -> list[Variant]:
+        """What releases and charts come to with other values than the repository's."""
+        found = self.expansion or self._expansion(self.declared)
+        return found.variants(wanted)
 
     def expand(self, found: Loaded, *, lock: Lock, pinned: Pinned) -> Loaded:
         """The same with what a lock would say: for who makes it (`planner.locking`)."""

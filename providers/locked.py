@@ -108,6 +108,8 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     format_version: int = FORMAT
     sources: tuple[Locked, ...] = ()
     clusters: tuple[ClusterFacts, ...] = ()
+    schemas: str = ""
+    """`sha256:…` of the file with CRDs of management clusters (`providers.crds`); `""`: none."""
 
     def find(self, wanted: Wanted) -> Locked | None:
         """The pin of what is wanted, if there is one."""
@@ -138,10 +140,12 @@ def read(content: bytes) -> Lock:
         found = msgspec.json.decode(content, type=_Strict)
     except msgspec.DecodeError as error:
         raise _bad(str(error), _ANEW) from None
-    for source in found.sources:
-        if not re.fullmatch(r"sha256:[0-9a-f]{64}", source.digest):
-            raise _bad(f"{source.url}: {source.digest!r} is no digest", _ANEW)
-    return Lock(sources=found.sources, clusters=found.clusters)
+    digests = [(source.url, source.digest) for source in found.sources]
+    digests += [("schemas", found.schemas)] if found.schemas else []
+    for what, digest in digests:
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            raise _bad(f"{what}: {digest!r} is no digest", _ANEW)
+    return Lock(sources=found.sources, clusters=found.clusters, schemas=found.schemas)
 
 
 def write(lock: Lock) -> bytes:
@@ -149,6 +153,7 @@ def write(lock: Lock) -> bytes:
     ordered = Lock(
         sources=tuple(sorted(lock.sources, key=lambda s: s.wanted.key)),
         clusters=tuple(sorted(lock.clusters, key=lambda c: c.name)),
+        schemas=lock.schemas,
     )
     # Fields in their order of reading; only the kinds of clusters are a map to sort.
     text = msgspec.json.encode(ordered, order="deterministic")

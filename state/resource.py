@@ -189,7 +189,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """
 
     kind: str
-    """`HelmRelease`, `Kustomization`, `WorkloadCluster`, `kustomization`, `profile`."""
+    """`HelmRelease`, `Kustomization`, `WorkloadCluster`, `kustomization`, `profile`; of a chart
+    that a test renders by itself, `chart`."""
     namespace: str = ""
     name: str
     chart: str = ""

@@ -70,7 +70,7 @@ _SUMMARIES = {
     "sources": "Pin and fetch charts and repositories that are named by URL.",
     "state": "Inspect and repair what clusterform remembers.",
     "status": "Show how clusters are doing.",
-    "test": "Test the repository: releases, expectations, edits that must not roll.",
+    "test": "Test the repository: releases, charts, expectations, edits that must not roll.",
     "validate": "Check the repository without a cluster; explain a rule.",
 }
 

@@ -32,11 +32,12 @@ def validate(settings: Global, ref: str | None, form: str, explain: str | None) 
 
         click.echo(rule_text(find(explain)), nl=False)
         return Exit.OK
+    from planner.lockedcrds import noted
     from planner.validate import all_findings
     from planner.views import findings as views
 
     workspace = settings.workspace(ref, offline=True)
-    found = all_findings(workspace.loaded, workspace.line_of)
+    found = all_findings(workspace.loaded, workspace.line_of, noted(workspace.tree))
     documents = len(workspace.loaded.documents)
     click.echo(views.rendered(found, form, documents), nl=False)
     return Exit.ERROR if any(f.severity == "error" for f in found) else Exit.OK

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from planner.views.clean import clean, plural
+from providers.crds import FILE as SCHEMAS
 from providers.locked import FILE
 
 if TYPE_CHECKING:
-    from planner.locking import Fetched, Moved, Report
+    from planner.lockedcrds import Moved
+    from planner.locking import Fetched, Report
 
 
 def lock_text(report: Report) -> str:
@@ -35,8 +37,10 @@ def _lock_lines(report: Report) -> Iterator[str]:
         f"{plural(len(report.lock.sources), 'source')},"
         f" {plural(len(report.lock.clusters), 'management cluster')}"
     )
+    schemas = f", and {SCHEMAS} beside it" if report.lock.schemas else ""
     if report.moved:
-        yield f"{FILE} written: {holds}. Commit it; clusterform plan shows what it changes."
+        written = f"{FILE} written{schemas}: {holds}."
+        yield f"{written} Commit it; clusterform plan shows what it changes."
     else:
         yield f"{FILE} is up to date: {holds}."
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
-from planner.testing import Case
-from planner.views.clean import clean
+from planner.cases import Case
+from planner.views.clean import clean, plural
 
 
 def tests_text(cases: Iterable[Case]) -> str:
@@ -20,9 +20,12 @@ def tests_text(cases: Iterable[Case]) -> str:
             where = f"  {case.where}" if case.where and not case.passed else ""
             lines.append(f"  {'✔' if case.passed else '✖'} {clean(case.name)}{clean(where)}")
             lines += [f"      {clean(line)}" for line in case.problems]
+            lines += [f"      ! {clean(line)}" for line in case.notes]
     failed = sum(1 for case in listed if not case.passed)
     seconds = sum(case.seconds for case in listed)
-    lines += ["", f"{len(listed) - failed} passed, {failed} failed in {seconds:.1f} s"]
+    noted = sum(len(case.notes) for case in listed)
+    said = f", {plural(noted, 'note')}" if noted else ""
+    lines += ["", f"{len(listed) - failed} passed, {failed} failed{said} in {seconds:.1f} s"]
     return "\n".join(lines) + "\n"
 
 
@@ -35,21 +38,31 @@ def junit(cases: Iterable[Case]) -> str:
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            name=group,
+            name=clean(group),
             tests=str(len(mine)),
             failures=str(sum(1 for case in mine if not case.passed)),
             time=f"{sum(case.seconds for case in mine):.3f}",
         )
         for case in mine:
             element = ElementTree.SubElement(
-                suite, "testcase", classname=group, name=case.name, time=f"{case.seconds:.3f}"
+                suite,
+                "testcase",
+                classname=clean(group),
+                name=clean(case.name),
+                time=f"{case.seconds:.3f}",
             )
             if case.where:
                 path, _, line = case.where.partition(":")
                 element.set("file", path)
                 element.set("line", line or "1")
             if not case.passed:
-                failure = ElementTree.SubElement(element, "failure", message=case.problems[0])
-                failure.text = "\n".join(case.problems)
+                failure = ElementTree.SubElement(
+                    element, "failure", message=clean(case.problems[0])
+                )
+                failure.text = "\n".join(map(clean, case.problems))
+            if case.notes:
+                ElementTree.SubElement(element, "system-out").text = "\n".join(
+                    map(clean, case.notes)
+                )
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

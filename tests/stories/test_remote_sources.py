@@ -475,3 +475,135 @@ def test_an_artifact_of_a_registry_with_a_login(
     assert colours(lab.plan()) == {"made": "gold"}
     assert ("/token", "Basic YTpi") in server.requests
     assert "YTpi" not in (lab.root / "clusterform.lock").read_text()
+
+
+THING = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.org}
+spec:
+  group: example.org
+  scope: Namespaced
+  names: {kind: Thing, listKind: ThingList, plural: things, singular: thing}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: SCHEMA}
+    - name: v1beta1
+      served: true
+      storage: false
+      deprecated: true
+      deprecationWarning: use example.org/v1
+      schema: {openAPIV3Schema: SCHEMA}
+    - {name: v1alpha1, served: false, storage: false, schema: {openAPIV3Schema: SCHEMA}}
+"""
+SCHEMA = (
+    "{type: object, description: long, properties: {spec: {type: object, required: [size],"
+    " properties: {size: {type: integer, format: int32}}}}}"
+)
+OBJECT = (
+    "apiVersion: example.org/{0}\nkind: Thing\nmetadata: {{name: {1}, namespace: flux-system}}\n"
+)
+
+
+def with_things(lab: Lab) -> None:
+    """The cluster has a CRD that Git does not have, and Git objects of its kind."""
+    lab.write("crds/thing.yaml", THING.replace("SCHEMA", SCHEMA))
+    lock(lab)
+    lab.converge(targets=())
+    lab.remove("crds/thing.yaml")
+    lab.write("clusters/a.yaml", OBJECT.format("v1", "a") + "spec: {sise: 1}\n")
+    lab.write("clusters/b.yaml", OBJECT.format("v1beta1", "b") + "spec: {size: 1}\n")
+    lab.write("clusters/c.yaml", OBJECT.format("v1alpha1", "c") + "spec: {size: 1}\n")
+
+
+def about_things(lab: Lab, capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
+    capsys.readouterr()
+    run(["-C", str(lab.root), "validate", "--format", "json"])
+    found = json.loads(capsys.readouterr().out)["findings"]
+    return [(f"{f['path']}:{f['line']}", f["summary"]) for f in found if "Thing" in f["summary"]]
+
+
+def test_objects_are_held_to_the_locked_crds_where_no_cluster_is_reached(
+    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_things(lab)
+    assert about_things(lab, capsys) == []
+    report = lock(lab)
+    assert [(m.before, m.after) for m in report.moved if m.what == "CRDs of mgmt"] == [
+        ("", "Thing.example.org")
+    ]
+    noted = (lab.root / "clusterform.schemas.jsonl").read_text()
+    assert "description" not in noted
+    ci = elsewhere(lab, tmp_path / "ci")
+    fetch(ci)
+    assert about_things(ci, capsys) == [
+        ("clusters/a.yaml:4", "Thing flux-system/a: spec.sise is not a field of this kind"),
+        ("clusters/a.yaml:4", "Thing flux-system/a: spec.size is required"),
+        ("clusters/b.yaml:1", "Thing flux-system/b: use example.org/v1"),
+        (
+            "clusters/c.yaml:1",
+            "Thing flux-system/c: example.org/v1alpha1 is not served by the CRD at hand,"
+            " which serves v1, v1beta1",
+        ),
+    ]
+
+
+def test_crds_of_git_go_before_locked_ones(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    with_things(lab)
+    lock(lab)
+    lab.write("crds/thing.yaml", THING.replace("SCHEMA", SCHEMA.replace("size", "sise")))
+    assert ("clusters/b.yaml:4", "Thing flux-system/b: spec.sise is required") in about_things(
+        lab, capsys
+    )
+    lock(lab)
+    assert not (lab.root / "clusterform.schemas.jsonl").exists()
+
+
+def test_schemas_that_are_not_the_locks_are_refused(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_things(lab)
+    lock(lab)
+    file = lab.root / "clusterform.schemas.jsonl"
+    file.write_text(file.read_text().replace("integer", "string"))
+    for problem in ("it is sha256:", "it is not there"):
+        assert run(["-C", str(lab.root), "validate"]) == 1
+        said = capsys.readouterr().err
+        assert f"clusterform.schemas.jsonl cannot be used: {problem}" in said
+        file.unlink(missing_ok=True)
+    assert lock(lab).lock.schemas
+    assert len(about_things(lab, capsys)) == 4
+
+
+def test_a_cluster_out_of_reach_keeps_the_crds_that_were_noted(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_things(lab)
+    known = lock(lab).lock.schemas
+
+    def unreachable(*_: Any) -> NoReturn:
+        raise ClusterformError("unreachable", "mgmt cannot be reached: no route")
+
+    monkeypatch.setattr("planner.workspace.Workspace.api", unreachable)
+    report = lock(lab)
+    assert (report.lock.schemas, report.moved) == (known, ())
+    assert report.notes == (
+        "mgmt: mgmt cannot be reached: no route; what the lock says of it stays",
+    )
+
+
+def test_crds_that_may_not_be_listed_are_a_note(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_things(lab)
+    known = lock(lab).lock.schemas
+
+    def forbidden(*_: Any) -> NoReturn:
+        raise ClusterformError("api-forbidden", "you may not list customresourcedefinitions")
+
+    monkeypatch.setattr("providers.kube.client.KubeClient.objects", forbidden)
+    report = lock(lab)
+    assert report.lock.schemas == known
+    assert report.notes == (
+        "mgmt: CRDs: you may not list customresourcedefinitions; what was noted stays",
+    )
