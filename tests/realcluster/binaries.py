@@ -91,7 +91,9 @@ ANSWERS = (
     Tool(name="clusterctl-answers", module="clusterctl", package="."),
 )
 """Programs of our own around Flux's and clusterctl's packages; they answer tables of questions."""
-ALL = (*CONTROL_PLANE, *CONTROLLERS, *FLUX, *ANSWERS)
+SOPS = Tool(name="sops", module="sops", package="github.com/getsops/sops/v3/cmd/sops")
+AGE = Tool(name="age-keygen", module="sops", package="filippo.io/age/cmd/age-keygen")
+ALL = (*CONTROL_PLANE, *CONTROLLERS, *FLUX, *ANSWERS, SOPS, AGE)
 
 
 def cache() -> Path:
