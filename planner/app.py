@@ -258,7 +258,7 @@ class _Application:
     def _secrets(self) -> dict[SecretRef, str]:
         """Every secret value, resolved before the first write (semantics 29)."""
         refs = {ref for c in self.plan.writes for _, ref in c.secrets}
-        return {ref: self.workspace.decrypt(ref) for ref in refs}
+        return self.workspace.values(refs)
 
     def _acquire(self) -> FleetLock:
         """The lock of the fleet, on all of its management clusters."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,7 @@ from providers.helm.values import merged_with
 from providers.locked import FILE, Lock
 from providers.secrets import Pins
 from state.fields import MISSING, value_at
-from state.resource import FieldPath, JsonObject, RenderedRelease
+from state.resource import FieldPath, JsonObject, RenderedRelease, SecretRef
 
 ContentOf = Callable[[str, str], bytes | None]
 """A file by path and blob id."""
@@ -121,6 +121,18 @@ class Expansion:
     def bodies(self, source: RenderedRelease) -> list[JsonObject]:
         """What a release renders to, in memory."""
         return self._jobs.bodies(source)
+
+    def value(self, ref: SecretRef) -> str | None:
+        """A secret value of a render, where it is known without rendering."""
+        return self._jobs.values.get(ref)
+
+    def is_value(self, ref: SecretRef, held: str) -> bool:
+        """`held` is the value, as far as is known without rendering."""
+        return self._jobs.values.matches(ref, held)
+
+    def prepare(self, refs: Collection[SecretRef]) -> None:
+        """Render what is needed for these, many releases at a time."""
+        self._jobs.prepare(refs)
 
 
 def chart_defaults(chart: Chart) -> JsonObject:

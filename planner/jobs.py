@@ -8,7 +8,7 @@ references, and `bodies` renders again, in memory, where one is needed.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
@@ -17,6 +17,7 @@ from planner.load import Sensitive
 from planner.manifest import Manifest
 from planner.parsecache import Entry, ParseCache
 from planner.rendered import Part, Source, checked
+from planner.rendervalues import RenderValues
 from planner.sources import Files
 from providers import yamldoc
 from providers.flux import clusterctl
@@ -34,10 +35,13 @@ from state.resource import (
     JsonObject,
     Origin,
     RenderedRelease,
+    SecretRef,
     digest,
     split_api_version,
 )
 
+_AGAIN = 256
+"""Releases that are rendered again beside each other: their objects are in memory together."""
 FORMAT = b"2"
 """Counts up whenever what a job gives changes."""
 
@@ -118,6 +122,7 @@ class Jobs:
         self._sensitive = sensitive
         self._jobs: dict[RenderedRelease, Job] = {}
         self._bodies: dict[RenderedRelease, list[JsonObject]] = {}
+        self.values = RenderValues(pins)
         self.tools: set[str] = set()
 
     def run(self, jobs: list[Job]) -> Iterator[Done]:
@@ -132,6 +137,7 @@ class Jobs:
             else:
                 done = self._checked(job, *next(made))
             self._jobs[job.source.rendered] = job
+            self.values.know(job.source.rendered, done.manifests)
             yield done
 
     def _known(self, job: Job) -> Entry | None:
@@ -171,6 +177,28 @@ class Jobs:
                 raise ClusterformError("render", errors[0].summary, where=errors[0].where)
             self._bodies[source] = [part.body for part in parts]
         return self._bodies[source]
+
+    def prepare(self, refs: Collection[SecretRef]) -> None:
+        """Render what is needed to know these values, many releases at a time.
+
+        One first: releases of one chart often share all of their values. What cannot be rendered,
+        or is encrypted, is left to `bodies`.
+        """
+        tried: set[RenderedRelease] = set()
+        for size in itertools.chain((1,), itertools.repeat(_AGAIN)):
+            wanted: dict[RenderedRelease, list[SecretRef]] = {}
+            for ref in refs:
+                if isinstance(ref.source, RenderedRelease) and self.values.get(ref) is None:
+                    wanted.setdefault(ref.source, []).append(ref)
+            fresh = [s for s in wanted if s in self._jobs and s not in tried][:size]
+            if not fresh:
+                return
+            tried.update(fresh)
+            made = self._run_fresh([self._jobs[source] for source in fresh])
+            for source, (parts, _) in zip(fresh, made, strict=True):
+                for ref in wanted[source]:
+                    if ref.document < len(parts):
+                        self.values.learn(ref, parts[ref.document].body)
 
     def job_of(self, inputs: str) -> Job | None:
         """The job that documents with these inputs came of."""
@@ -241,7 +269,10 @@ class Jobs:
             (split_api_version(str(p.body.get("apiVersion", "")))[0], str(p.body.get("kind", "")))
             for p in parts
         }
+        raw = [msgspec.json.encode(part.body) for part in parts]  # checking takes the values out
         manifests, more = checked(parts, job.source.origin.path, job.secret_values, self._sensitive)
+        if not job.secret_values:
+            manifests = tuple(self.values.pinned(m, raw[m.index]) for m in manifests)
         findings = [*findings, *job.warned, *(_placed(f, job.source) for f in more)]
         key = self._key(job)
         files: tuple[str, ...] = ()
@@ -250,6 +281,9 @@ class Jobs:
             files = job.build.read
             marks = job.build.files.identity(self._pins, files)
             self._settle(job, marks)
+        if job.secret_values:
+            for manifest in manifests:
+                self.values.keep(job.source.rendered, manifest, raw[manifest.index])
         if not any(f.severity == "error" for f in findings):
             said = tuple(findings)
             tool = job.build.tool if job.build is not None else ""

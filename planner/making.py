@@ -200,7 +200,9 @@ class Maker(Decider):
                 summary=f"{resource.id} is encrypted by SOPS: {text}",
                 unit=resource.unit,
                 where=str(resource.origin),
-                hint="let Flux apply it, or say decryption: {provider: sops} in clusterform.yaml",
+                hint="its values are not known: leave templates and numbers in clear"
+                if self._context.decrypts
+                else "let Flux apply it, or say decryption: {provider: sops} in clusterform.yaml",
             )
         )
         if not there:

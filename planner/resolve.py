@@ -9,6 +9,7 @@ Pure: live objects and the values behind secrets come in as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -37,8 +38,14 @@ ROTATE = "clusterform.dev/rotate"
 _BASE_LENGTH = 54
 _MAX_NAME = 63
 
-Reveal = Callable[[SecretRef], str]
-"""The value behind a reference, in memory only."""
+
+class Reveal(Protocol):
+    """The value behind a reference, in memory only."""
+
+    def __call__(self, ref: SecretRef, held: object = None, /) -> str:
+        """`held`: what is live in its place; taken where it is known to be the same."""
+
+
 Observe = Callable[[ResourceId], Observation]
 
 
@@ -108,13 +115,19 @@ def with_live_values(body: JsonObject, resource: Resource, live: Present) -> Jso
     return full
 
 
-def with_secrets(body: JsonObject, resource: Resource, reveal: Reveal) -> JsonObject:
-    """A copy of `body` with the sensitive values in place: for comparing, never to keep."""
+def with_secrets(
+    body: JsonObject, resource: Resource, reveal: Reveal, live: Present | None = None
+) -> JsonObject:
+    """A copy of `body` with the sensitive values in place: for comparing, never to keep.
+
+    `live`: the object that it is compared with.
+    """
     if not resource.secrets:
         return body
     full: JsonObject = msgspec.json.decode(canonical(body))
     for path, ref in resource.secrets:
-        set_at(full, path, reveal(ref))
+        held = value_at(live.body, path) if live is not None else None
+        set_at(full, path, reveal(ref, held))
     return full
 
 
@@ -177,7 +190,10 @@ class Resolver:
 
     def _choose(self, resource: Resource, body: JsonObject) -> Naming:
         id_ = resource.id
-        full = with_secrets(body, resource, self._reveal)
+
+        def same(seen: Present) -> bool:
+            return says_the_same(with_secrets(body, resource, self._reveal, seen), seen)
+
         hashed = hashed_name(id_, body)
         current = self._referenced_now(id_)
         candidates = [*current, hashed, id_.name]
@@ -185,12 +201,12 @@ class Resolver:
             seen = self._look(named(id_, name))
             if isinstance(seen, Unreadable):
                 return Naming(logical=id_, physical=hashed, blocked=seen.reason)
-            if isinstance(seen, Present) and says_the_same(full, seen):
+            if isinstance(seen, Present) and same(seen):
                 return Naming(logical=id_, physical=name, predecessor=_other(current, name))
         if not self._users.get(id_) or _stays(body):
             return Naming(logical=id_, physical=id_.name)
         return Naming(
-            logical=id_, physical=self._free(id_, hashed, full), predecessor=_other(current, hashed)
+            logical=id_, physical=self._free(id_, hashed, same), predecessor=_other(current, hashed)
         )
 
     def _referenced_now(self, id_: ResourceId, above: tuple[ResourceId, ...] = ()) -> list[str]:
@@ -232,14 +248,12 @@ class Resolver:
             present.release()
         self._seen.clear()
 
-    def _free(self, id_: ResourceId, hashed: str, full: JsonObject) -> str:
+    def _free(self, id_: ResourceId, hashed: str, same: Callable[[Present], bool]) -> str:
         """`hashed`, or with `-2`, `-3`… where that name holds something else (a changed secret)."""
         name, number = hashed, 1
         while True:
             seen = self._observe(named(id_, name))
-            if isinstance(seen, Absent) or (
-                isinstance(seen, Present) and says_the_same(full, seen)
-            ):
+            if isinstance(seen, Absent) or (isinstance(seen, Present) and same(seen)):
                 return name
             number += 1
             name = f"{hashed[: _MAX_NAME - len(str(number)) - 1]}-{number}"

@@ -56,7 +56,7 @@ def _fields(
         origin=change.origin,  # type: ignore[arg-type]  # checked by the caller
         secrets=change.secrets,
     )
-    full = with_secrets(resource.decoded(), resource, reveal)
+    full = with_secrets(resource.decoded(), resource, reveal, old)
     before = _spec(comparable(old.body))
     after = _spec(merged(old, full))
     hidden = hidden_paths(change.id, before, after, change.secrets, once)

@@ -129,6 +129,7 @@ class Sources:
         self.used: set[UsedSource] = set()
         """What was taken from outside the repository."""
         self._own = Files(tree)
+        self._pinned_refs: dict[tuple[Path, str], bool] = {}
 
     def own(self, path: str = "") -> Files:
         """A folder of the fleet's own tree; all of it is one object, read once."""
@@ -195,11 +196,18 @@ class Sources:
             self._archives[key] = Files(Archive(files))
         return self._archives[key]
 
+    def _is_pinned(self, path: Path, ref: str) -> bool:
+        """A tag or commit of the folder's history, not a branch; asked once."""
+        key = (path, ref)
+        if key not in self._pinned_refs:
+            self._pinned_refs[key] = path.is_dir() and git.is_pinned(path, ref)
+        return self._pinned_refs[key]
+
     def _at(self, url: str, folder: str, revision: SourceRevision) -> Files:
         inside = not folder.startswith("..")
         named = revision.commit or revision.tag or revision.name
         path = (self._tree.root / folder).resolve()
-        if revision.branch and path.is_dir() and git.is_pinned(path, revision.branch):
+        if revision.branch and self._is_pinned(path, revision.branch):
             named = revision.branch  # the Helm Operator's `ref` may be any of the three
         if inside and not named:
             if folder != "." and not self._tree.files(folder):

@@ -117,7 +117,7 @@ class Declared(Maker):
         if resource.sealed:
             full = with_live_values(body, resource, live)
         else:
-            full = with_secrets(body, resource, self._context.reveal)
+            full = with_secrets(body, resource, self._context.reveal, live)
         kind_rules = rules(resource.id.group, resource.id.kind)
         return self._context.comparer.compare(resource, body, full, live, kind_rules)
 

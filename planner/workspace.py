@@ -9,7 +9,7 @@ import getpass
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -43,7 +43,6 @@ from state.records import Head, RecordStore
 from state.resource import (
     FieldPath,
     GitBlob,
-    JsonObject,
     RenderedRelease,
     Resource,
     ResourceId,
@@ -192,13 +191,13 @@ class Workspace:
         _ = self.loaded
         return self._expanded
 
-    def _rendered(self, source: RenderedRelease) -> list[JsonObject]:
-        """What a release renders to now, values and all, in memory."""
+    def _rendered(self, source: RenderedRelease) -> Expansion:
+        """What knows how a release renders now."""
         if self._expanded is None:  # else it may be asked for by the expansion that is running
             _ = self.loaded
         if self._expanded is None:
             raise ClusterformError("secret-moved", f"there is no {source.release} any more")
-        return self._expanded.bodies(source)
+        return self._expanded
 
     def checked(self) -> Loaded:
         """The same, or an error that names the first finding and counts the others."""
@@ -314,13 +313,16 @@ class Workspace:
         """Reads sensitive values back from where they stand."""
         return Resolver(self.root, self.local, self._rendered)
 
-    def reveal(self, ref: SecretRef) -> str:
-        """The value behind a reference, in memory."""
+    def reveal(self, ref: SecretRef, held: object = None, /) -> str:
+        """The value behind a reference, in memory; `held` where it is known to be the same."""
+        known = self._expanded
+        if isinstance(held, str) and known is not None and known.is_value(ref, held):
+            return held
         return self.secrets.resolve(ref)
 
-    def decrypt(self, ref: SecretRef) -> str:
-        """The same for who is about to write it: what SOPS encrypted is decrypted."""
-        return self.secrets.resolve(ref, decrypt=True)
+    def values(self, refs: Collection[SecretRef]) -> dict[SecretRef, str]:
+        """All of them for who is about to write them: what SOPS encrypted is decrypted."""
+        return self.secrets.resolve_all(refs)
 
     def line_of(self, resource: Resource, path: FieldPath) -> str:
         """`file:line` of a field, or of the nearest thing around it that stands in the file."""

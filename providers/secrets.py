@@ -12,9 +12,9 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from providers import git, sops, yamldoc
 from providers.topologysecrets import topology_secrets
@@ -33,8 +33,22 @@ from state.resource import (
     path_text,
 )
 
-Rendered = Callable[[RenderedRelease], Sequence[JsonObject]]
-"""The objects that a release renders to, values and all, by their index."""
+
+class Renders(Protocol):
+    """Releases, rendered again where a value of theirs is needed."""
+
+    def bodies(self, source: RenderedRelease) -> Sequence[JsonObject]:
+        """The objects that a release renders to, values and all, by their index."""
+
+    def value(self, ref: SecretRef) -> str | None:
+        """The value where it is known without rendering."""
+
+    def prepare(self, refs: Collection[SecretRef]) -> None:
+        """Render what is needed for these, many releases at a time."""
+
+
+Rendered = Callable[[RenderedRelease], Renders]
+"""What knows a release; raises ClusterformError('secret-moved') where there is none."""
 Patterns = tuple[FieldPath, ...]
 """Field paths in which `f:*` stands for every key and `i:*` for every item."""
 
@@ -94,6 +108,8 @@ class Extracted(NamedTuple):
     source: FieldPath
     """Where it stands in the document."""
     transform: str
+    pin: str = ""
+    """Of a rendered value that Git shows in clear: its HMAC, to know it again (`Pins`)."""
 
 
 class NotText(NamedTuple):
@@ -281,7 +297,7 @@ class Resolver:
                     body = self._decrypted(ref) if decrypt else _still_encrypted(ref.source.path)
                 value = _value(body, ref.path)
                 if isinstance(value, str):
-                    return _transformed(value, ref.transform)
+                    return transformed(value, ref.transform)
         raise _moved(ref.source.path, f"it has no text at {path_text(ref.path)}")
 
     def _decrypted(self, ref: SecretRef) -> JsonObject:
@@ -295,8 +311,21 @@ class Resolver:
                 return document.body
         raise _moved(ref.source.path, "it decrypts to other documents")
 
+    def resolve_all(self, refs: Collection[SecretRef]) -> dict[SecretRef, str]:
+        """All of them for who is about to write them, decrypted; errors as of `resolve`."""
+        rendered = [r.source for r in refs if isinstance(r.source, RenderedRelease)]
+        if rendered and self._rendered is not None:
+            self._rendered(rendered[0]).prepare(refs)
+        return {ref: self.resolve(ref, decrypt=True) for ref in refs}
+
     def _of_release(self, source: RenderedRelease, ref: SecretRef, decrypt: bool) -> str:
-        bodies = self._rendered(source) if self._rendered else []
+        if self._rendered is None:
+            raise _moved(source.path, "it is not rendered here")
+        renders = self._rendered(source)
+        known = renders.value(ref)
+        if known is not None:
+            return known
+        bodies = renders.bodies(source)
         body = bodies[ref.document] if ref.document < len(bodies) else None
         if body is not None and sops.is_encrypted(body):
             key = (source, ref.document)
@@ -310,7 +339,7 @@ class Resolver:
         value = _value(body, ref.path) if body is not None else None
         if not isinstance(value, str):
             raise _moved(source.path, f"it renders no text at {path_text(ref.path)}")
-        return _transformed(value, ref.transform)
+        return transformed(value, ref.transform)
 
     def _content(self, source: GitBlob | WorktreeFile) -> bytes:
         if isinstance(source, GitBlob):
@@ -348,7 +377,8 @@ def _still_encrypted(where: str) -> NoReturn:
     raise ClusterformError("sops", f"{where} is encrypted by SOPS, and a plan decrypts nothing")
 
 
-def _transformed(value: str, transform: str) -> str:
+def transformed(value: str, transform: str) -> str:
+    """A value as its body needs it."""
     return base64.b64encode(value.encode()).decode() if transform == "base64" else value
 
 
