@@ -281,7 +281,7 @@ class Resolver:
                     body = self._decrypted(ref) if decrypt else _still_encrypted(ref.source.path)
                 value = _value(body, ref.path)
                 if isinstance(value, str):
-                    return _transformed(value, ref.transform)
+                    return transformed(value, ref.transform)
         raise _moved(ref.source.path, f"it has no text at {path_text(ref.path)}")
 
     def _decrypted(self, ref: SecretRef) -> JsonObject:
@@ -310,7 +310,7 @@ class Resolver:
         value = _value(body, ref.path) if body is not None else None
         if not isinstance(value, str):
             raise _moved(source.path, f"it renders no text at {path_text(ref.path)}")
-        return _transformed(value, ref.transform)
+        return transformed(value, ref.transform)
 
     def _content(self, source: GitBlob | WorktreeFile) -> bytes:
         if isinstance(source, GitBlob):
@@ -348,7 +348,8 @@ def _still_encrypted(where: str) -> NoReturn:
     raise ClusterformError("sops", f"{where} is encrypted by SOPS, and a plan decrypts nothing")
 
 
-def _transformed(value: str, transform: str) -> str:
+def transformed(value: str, transform: str) -> str:
+    """A value as its body needs it."""
     return base64.b64encode(value.encode()).decode() if transform == "base64" else value
 
 
