@@ -44,11 +44,14 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 def object_name(profile: Profile) -> str:
-    """The name of what a profile is handed to: another selector or strategy is another object.
+    """The name of what a profile is handed to: another selector or strategy is another set.
 
     Both fields are immutable, and what a deleted set owned goes with it: under one name, the new
-    set would lose its ConfigMaps to the garbage collector.
+    set would lose its ConfigMaps to the garbage collector. A HelmChartProxy keeps its name, since
+    deleting one uninstalls the chart.
     """
+    if profile.through == "helmChartProxy":
+        return profile.name
     marks = (profile.through, profile.strategy, *(f"{k}={v}" for k, v in profile.selector or ()))
     return f"{profile.name}-{digest(*(mark.encode() for mark in marks))[:6]}"
 

@@ -194,7 +194,8 @@ class Jobs:
                     parts, findings = _filled(job.template)
                 else:
                     parts, findings = next(charts if job.chart is not None else builds)
-                yield job.finish(parts), findings
+                failed = any(found.severity == "error" for found in findings)
+                yield [] if failed else job.finish(parts), findings
             except ClusterformError as error:
                 what = job.source.what
                 yield [], [as_finding(error, what, job.source.origin)]

@@ -52,6 +52,7 @@ from planner.load import Loaded
 from planner.noops import NoOps
 from planner.outcome import Context, Outcome
 from planner.planned import Planned
+from planner.reached import Reached, holders
 from planner.refresh import KubeFleet, Reader, Wanted
 from planner.reinstalls import Reinstall
 from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
@@ -276,6 +277,7 @@ class _Planning:
         unwanted = Unwanted(context, fates)
         for id_ in sorted(gone):
             unwanted.decide(id_, unit_of.get(id_, id_.cluster), self.out)
+        unwanted.say_left(self.out)
 
     def _context(self, keepers: Keepers, takeovers: Takeovers) -> Context:
         records = self.inputs.records
@@ -298,6 +300,7 @@ class _Planning:
             named=self.asked,
             destroy_clusters=self.fleet.guards.destroy_clusters,
             empty_clusters=self.live.empty,
+            handed_over={p.name: p.through for p in self.fleet.profiles if p.handed_over},
         )
 
     def _in_threads(
@@ -384,6 +387,7 @@ class _Planning:
             deadlines=deadlines.of_plan(physical, self.live.objects, self.out.planned),
             class_flips=flips,
             class_users=self._class_users(),
+            sets=holders(physical),
             orders=self.inputs.loaded.orders,
         )
 
@@ -440,6 +444,7 @@ class _Planning:
             *rendered.findings,
             *loading_findings(self.inputs.loaded),
             *provided.warnings(rendered.resources),
+            *Reached(physical, planned, self._live_clusters, self.live.observe).findings(),
             *self.out.findings,
             *suspended_findings(self.out.suspended, physical),
             *rights.no_dry_run(self.dry_run.forbidden),

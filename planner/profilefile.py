@@ -190,6 +190,15 @@ def _strategy(reader: FileReader, fields: JsonObject, through: str, at: FieldPat
 def _reached(reader: FileReader, fields: JsonObject, through: str, at: FieldPath) -> None:
     """An add-on provider selects Clusters by labels; Cluster API takes no label for no Cluster."""
     kind = f"{through[0].upper()}{through[1:]}"
+    if fields.get("after"):
+        reader.error(
+            "no-order",
+            f"{reader.name((*at, 'f:after'))} orders the run that writes the {kind}: a cluster that"
+            " is made later gets it as soon as it answers",
+            (*at, "f:after"),
+            hint="let the profile go through the kubeconfig if it has to wait in every cluster",
+            severity="warning",
+        )
     if "selector" not in fields:
         reader.error(
             "no-selector",

@@ -22,6 +22,8 @@ _WORDS = {
     "control-plane-ready": "ready",
     "control-plane-initialized": "control plane initialized",
     "infrastructure-provisioned": "infrastructure provisioned",
+    "resources-applied": "in its clusters",
+    "releases-ready": "releases ready",
 }
 _NOUNS: dict[GroupKind, str] = {
     KUBEADM: "control plane",

@@ -5,8 +5,6 @@ Source: cluster-api v1.14 `core/reconcilers/clusterresourceset/`. What it applie
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 
 from providers import yamldoc
@@ -24,6 +22,7 @@ from providers.kube.sandbox.controllers_objects import (
 from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, deleting, load
 from providers.kube.sandbox.statuses import Refused
 from providers.kube.sandbox.world import Key, World
+from providers.resourcesets import content_hash, values_of
 from providers.selected import selected
 from state.resource import JsonObject
 
@@ -128,13 +127,12 @@ def _resource(
     found: Subject, cluster: JsonObject, source: JsonObject, before: JsonObject
 ) -> JsonObject:
     """The entry of a resource in the binding, applied where that is due."""
-    values = list(_values(source))
-    content = f"sha256:{hashlib.sha256(b''.join(values)).hexdigest()}"
+    content = content_hash(source)
     once = found.spec.get("strategy", "ApplyOnce") == "ApplyOnce"
     if before.get("applied") and (once or before.get("hash") == content):
         return before
     workload = workload_of(found.world, cluster)
-    done = [_put(workload, body, once=once) for body in _objects(values)]
+    done = [_put(workload, body, once=once) for body in _objects(source)]
     return {
         "kind": source["kind"],
         "name": source["metadata"]["name"],
@@ -144,13 +142,8 @@ def _resource(
     }
 
 
-def _values(source: JsonObject) -> Iterator[bytes]:
-    for _, text in sorted((source.get("data") or {}).items()):
-        yield base64.b64decode(text) if source["kind"] == "Secret" else text.encode()
-
-
-def _objects(values: list[bytes]) -> Iterator[JsonObject]:
-    for value in values:
+def _objects(source: JsonObject) -> Iterator[JsonObject]:
+    for value in values_of(source):
         documents, _ = yamldoc.parse(value, "", yamldoc.COMPONENTS)
         yield from sorted((d.body for d in documents), key=_rank)
 
