@@ -182,7 +182,10 @@ class Jobs:
         chart = job.chart
         requests = [msgspec.structs.replace(chart, values=each) for each in values]
         for result in self._started().render(requests):
-            parts = job.finish([Part(body=o.body) for o in result.objects])
+            try:
+                parts = job.finish([Part(body=o.body) for o in result.objects])
+            except ClusterformError:
+                parts = []
             yield [part.body for part in parts]
 
     def _run_fresh(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:

@@ -76,6 +76,11 @@ class Milestone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     cluster: str = ""
     """Only as far as this Cluster is concerned, of an object that acts on many."""
 
+    @property
+    def text(self) -> str:
+        """Its name, and the cluster: `resources-applied in shop`."""
+        return f"{self.name} in {self.cluster}" if self.cluster else self.name
+
 
 APPLIED = Milestone()
 ABSENT = Milestone(name="absent", deadline=1800)

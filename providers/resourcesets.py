@@ -39,11 +39,10 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 def sources_of(resource_set: JsonObject) -> tuple[Source, ...]:
     """The ConfigMaps and Secrets that a set names."""
-    listed = value(resource_set, "spec.resources") or ()
     return tuple(
         (entry["kind"], str(entry.get("name")))
-        for entry in listed
-        if isinstance(entry, dict) and entry.get("kind") in _SOURCES
+        for entry in _dicts(value(resource_set, "spec.resources"))
+        if entry.get("kind") in _SOURCES
     )
 
 
@@ -99,11 +98,16 @@ def _has(
 
 
 def _entries(binding: JsonObject, name: str) -> dict[Source, JsonObject]:
-    for entry in value(binding, "spec.bindings") or ():
+    for entry in _dicts(value(binding, "spec.bindings")):
         if entry.get("clusterResourceSetName") == name:
-            listed = entry.get("resources") or ()
+            listed = _dicts(entry.get("resources"))
             return {(str(r.get("kind")), str(r.get("name"))): r for r in listed}
     return {}
+
+
+def _dicts(listed: object) -> list[JsonObject]:
+    """The items of a list that are objects; nobody checks what stands in Git or is served."""
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def applied(resource_set: JsonObject, reach: Reach) -> Readiness:

@@ -22,7 +22,7 @@ from providers.kube.sandbox.controllers_objects import (
 from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, deleting, load
 from providers.kube.sandbox.statuses import Refused
 from providers.kube.sandbox.world import Key, World
-from providers.resourcesets import content_hash, values_of
+from providers.resourcesets import content_hash, sources_of, values_of
 from providers.selected import selected
 from state.resource import JsonObject
 
@@ -73,7 +73,7 @@ def reconcile_source(world: World, key: Key) -> None:
     """A ConfigMap or Secret was written: the sets that name it look at it again."""
     _, kind, namespace, name = key
     for found in world.list(ADDONS, _KIND, namespace):
-        if {"kind": kind, "name": name} in (found["spec"].get("resources") or ()):
+        if (kind, name) in sources_of(found):
             world.wake(key_of(found), 0)
 
 
@@ -114,8 +114,8 @@ def _apply(found: Subject, cluster: JsonObject) -> str:
 
 def _sources(found: Subject) -> Iterator[JsonObject]:
     """The ConfigMaps and Secrets that are there, owned by the set; others are passed over."""
-    for ref in found.spec.get("resources") or ():
-        source = found.world.get("", ref["kind"], found.namespace, ref["name"])
+    for kind, name in sources_of(found.value):
+        source = found.world.get("", kind, found.namespace, name)
         if source is not None:
             held = Subject(found.world, key_of(source), source, MANAGER)
             add_owner(source, owner(found.value))

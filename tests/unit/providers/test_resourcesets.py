@@ -87,3 +87,12 @@ def test_a_set_is_done_when_its_clusters_have_it(name: str) -> None:
 
 def test_without_the_clusters_its_own_word_has_to_do() -> None:
     assert check(SHOWN[RESOURCE_SET], resource_set(), Relatives()).health is Health.REACHED
+
+
+@pytest.mark.parametrize("wrong", [3, "ab", {"a": 1}, [3, "x", {"name": "y"}], None])
+def test_what_is_no_list_of_resources_names_none(wrong: object) -> None:
+    body = resource_set()
+    body["spec"]["resources"] = wrong
+    odd = {"metadata": {"name": "c1"}, "spec": {"bindings": wrong}}
+    relatives = Relatives(reach=Reach(clusters=C1, bindings=[odd]))
+    assert check(SHOWN[RESOURCE_SET], body, relatives).health is Health.REACHED
