@@ -110,7 +110,7 @@ def _entries(profile: Profile, parts: list[Part], path: str) -> Iterator[_Entry]
     for manifest in manifests:
         name = f"{manifest.kind} {manifest.name}"
         if manifest.sealed:
-            raise _cannot(profile, f"{name} is encrypted by SOPS: it would be applied as it stands")
+            raise _cannot(profile, f"{name} is encrypted by SOPS: a set would hold it as it stands")
         if manifest.cluster:
             raise _cannot(profile, f"{name} names a cluster of its own")
         body: JsonObject = msgspec.json.decode(manifest.body)
@@ -120,7 +120,7 @@ def _entries(profile: Profile, parts: list[Part], path: str) -> Iterator[_Entry]
         kind = GroupKind(split_api_version(manifest.version)[0], manifest.kind)
         served = KINDS.get(kind)
         namespaced = served.namespaced if served is not None else crds.get(kind)
-        _settle(body, namespaced)
+        _settle(body, namespaced, profile.namespace if profile.chart else "default")
         key = _key(kind, str(body["metadata"].get("namespace", "")), manifest.name, keys)
         keys.add(key)
         text = msgspec.json.format(canonical(body), indent=2).decode() + "\n"
@@ -135,11 +135,11 @@ def _declared(bodies: Iterable[bytes]) -> Iterator[tuple[GroupKind, bool]]:
         yield GroupKind(str(spec.get("group", "")), str(kind)), spec.get("scope") != "Cluster"
 
 
-def _settle(body: JsonObject, namespaced: bool | None) -> None:
+def _settle(body: JsonObject, namespaced: bool | None, home: str) -> None:
     """The namespace as a server needs it; the provider sends an object as it is written."""
     metadata = body["metadata"]
     if namespaced and not metadata.get("namespace"):
-        metadata["namespace"] = "default"
+        metadata["namespace"] = home
     elif namespaced is False:
         metadata.pop("namespace", None)
 

@@ -274,10 +274,7 @@ class _Planning:
         self.out.findings += [*takeovers.held(), *takeovers.findings]
         gone = {p.id for p in self._owned_elsewhere(wanted)}
         gone |= {id_ for id_ in self.inputs.records if id_ not in wanted}
-        unwanted = Unwanted(context, fates)
-        for id_ in sorted(gone):
-            unwanted.decide(id_, unit_of.get(id_, id_.cluster), self.out)
-        unwanted.say_left(self.out)
+        Unwanted(context, fates).decide_all(gone, unit_of, self.out)
 
     def _context(self, keepers: Keepers, takeovers: Takeovers) -> Context:
         records = self.inputs.records

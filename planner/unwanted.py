@@ -6,6 +6,7 @@ Only what is ours by label and entry is ever deleted (docs/semantics.md 3, 8, 18
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from planner.changes import (
     ActionId,
@@ -37,6 +38,14 @@ class Unwanted(Decider):
         super().__init__(context, fates)
         self._left: Counter[tuple[str, str]] = Counter()
         """(unit, profile) → objects that are left to an add-on provider."""
+
+    def decide_all(
+        self, gone: Iterable[ResourceId], unit_of: Mapping[ResourceId, str], out: Outcome
+    ) -> None:
+        """Plan all objects that Git does not have, each in its unit."""
+        for id_ in sorted(gone):
+            self.decide(id_, unit_of.get(id_, id_.cluster), out)
+        self._say_left(out)
 
     def decide(self, id_: ResourceId, unit: str, out: Outcome) -> None:
         """Plan an object that is live or recorded, and not in Git."""
@@ -79,7 +88,7 @@ class Unwanted(Decider):
             case _:
                 pass
 
-    def say_left(self, out: Outcome) -> None:
+    def _say_left(self, out: Outcome) -> None:
         """What is left to add-on providers: once for each profile and cluster."""
         for (unit, profile), count in sorted(self._left.items()):
             way = self._context.handed_over[profile]

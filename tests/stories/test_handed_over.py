@@ -334,7 +334,7 @@ def test_a_chart_of_this_repository_goes_into_a_set_rendered_once(tmp_path: Path
     lab = lab_of(tmp_path, profile)
     lab.write("charts/logs/Chart.yaml", "apiVersion: v2\nname: logs\nversion: 1.0.0\n")
     lab.write("charts/logs/values.yaml", "level: debug\nflush: 5\n")
-    text = CNI.replace("name: cni", "name: {{ .Release.Name }}")
+    text = CNI.replace("name: cni, namespace: kube-system", "name: {{ .Release.Name }}")
     text = text.replace('mtu: "1450"', "level: {{ .Values.level }}, flush: '{{ .Values.flush }}'")
     lab.write("charts/logs/templates/config.yaml", text)
     lab.converge()
@@ -344,11 +344,11 @@ def test_a_chart_of_this_repository_goes_into_a_set_rendered_once(tmp_path: Path
     ((_, fields),) = [(c.id.name, c.fields) for c in plan.changes]
     assert [f.origin for f in fields] == ["charts/logs/values.yaml:2"]
     assert plan.changes[0].release.text == "profile team-a/logs"
-    lab.write("charts/logs/templates/hook.yaml", text.replace("namespace:", HOOK))
+    lab.write("charts/logs/templates/hook.yaml", text.replace("}}}", f"}}}}, {HOOK}}}"))
     with pytest.raises(ClusterformError) as caught:
         lab.plan()
     assert "is a Helm hook, and a ClusterResourceSet knows no order" in str(caught.value)
     assert "hand the chart to a HelmChartProxy" in str(caught.value)
 
 
-HOOK = "annotations: {helm.sh/hook: pre-install}, namespace:"
+HOOK = "annotations: {helm.sh/hook: pre-install}"
