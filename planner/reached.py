@@ -55,7 +55,12 @@ class Reached:
         self._planned: dict[ResourceId, list[Planned]] = {}
         for item in planned:
             self._planned.setdefault(item.change.id, []).append(item)
+        self._written: dict[tuple[str, str], list[ResourceId]] = {}
+        for id_ in self._planned:
+            if id_.group_kind == CLUSTER:
+                self._written.setdefault((id_.cluster, id_.namespace), []).append(id_)
         self._clusters = clusters
+        self._near: dict[str, dict[str, dict[ResourceId, JsonObject]]] = {}
         self._observe = observe
 
     def findings(self) -> Iterator[Finding]:
@@ -63,7 +68,8 @@ class Reached:
         sets = holders(self._resources.values())
         wanted = {id_ for id_ in self._planned if id_.group_kind in SELECTING}
         wanted |= {holder for id_ in self._planned for holder in sets.get(id_, ())}
-        new = [i for i in self._planned if i.group_kind == CLUSTER and self._verb(i) is Verb.CREATE]
+        written = (i for ids in self._written.values() for i in ids)
+        new = [i for i in written if self._verb(i) is Verb.CREATE]
         if new:
             wanted |= {
                 i for i in self._resources if i.group_kind in SELECTING and self._any(i, new)
@@ -101,11 +107,22 @@ class Reached:
 
     def _counts(self, id_: ResourceId, body: JsonObject) -> tuple[int, int, int]:
         """(live, new in this plan, live and not in Git) Clusters that it will act on."""
-        live = {c.id: c.body for c in self._clusters(id_.cluster) if not c.deleting}
-        planned = {i: self._after(i) for i in self._planned if i.group_kind == CLUSTER}
+        live = self._beside(id_)
+        written = self._written.get((id_.cluster, id_.namespace), ())
+        planned = {i: self._after(i) for i in written}
         mine = [i for i, b in {**live, **planned}.items() if self._selects(id_, body, i, b)]
         there = [i for i in mine if i in live]
         return len(there), len(mine) - len(there), sum(i not in self._resources for i in there)
+
+    def _beside(self, id_: ResourceId) -> Mapping[ResourceId, JsonObject]:
+        """The live Clusters of a namespace; all of a management cluster are looked at once."""
+        if id_.cluster not in self._near:
+            found = self._near[id_.cluster] = {}
+            for one in self._clusters(id_.cluster):
+                if not one.deleting:
+                    body = {"metadata": {"labels": one.labels}}
+                    found.setdefault(one.id.namespace, {})[one.id] = body
+        return self._near[id_.cluster].get(id_.namespace, {})
 
     def _change(self, id_: ResourceId, body: JsonObject) -> Iterator[Finding]:
         live, new, elsewhere = self._counts(id_, body)
