@@ -241,11 +241,11 @@ class Run:
             if not over:
                 self._emit(
                     events.Waiting(
-                        resource=str(resource), milestone=milestone.name, message=state.message
+                        resource=str(resource), milestone=milestone.text, message=state.message
                     )
                 )
             elif state.health is Health.REACHED:
-                self._emit(events.Reached(resource=str(resource), milestone=milestone.name))
+                self._emit(events.Reached(resource=str(resource), milestone=milestone.text))
                 if state.message:  # not awaited, and why: another tool's, or somebody's to finish
                     self._emit(events.Noted(message=f"{resource}: {state.message}"))
                 self._follow(self._schedule.reached(wait))
@@ -259,7 +259,7 @@ class Run:
 
     def _miss(self, wait: Wait, message: str) -> None:
         resource, milestone = wait
-        self._unsettled.append(f"{resource} did not reach {milestone.name}: {message}")
+        self._unsettled.append(f"{resource} did not reach {milestone.text}: {message}")
         self._emit(events.Failed(action=str(resource), code="not-reached", message=message))
         self._follow(self._schedule.missed(wait, message))
 

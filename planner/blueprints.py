@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from planner.edits import Alone
 from planner.expansions import ALONE
+from planner.handover import object_name, resource_set
 from planner.index import identity_of
 from planner.jobs import Build, Job, Template
 from planner.load import LoadedDocument
@@ -140,7 +142,7 @@ class Blueprints:
         )
 
     def profile(self, profile: Profile) -> Job:
-        """The objects of a profile, the same for every cluster."""
+        """The objects of a profile, the same for every cluster, or the set that holds them."""
         path = profile.path or profile.chart
         if profile.gitops is not None:
             path = profile.gitops.components
@@ -173,6 +175,7 @@ class Blueprints:
             profile.name.encode(),
             profile.values,
             b"" if chart is None else chart.identity.encode(),
+            *([object_name(profile).encode()] if profile.handed_over else []),
         )
         return Job(
             source=Source(
@@ -186,6 +189,7 @@ class Blueprints:
             chart=chart,
             build=build,
             template=template,
+            finish=partial(resource_set, profile, path=path) if profile.handed_over else list,
             inline=msgspec.json.decode(profile.values),
             at=("f:spec", "f:profiles", f"f:{profile.name}", "f:values"),
         )

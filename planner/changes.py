@@ -223,7 +223,8 @@ class Finding(Frozen, frozen=True, kw_only=True):
 
     kind: str
     """`unreadable` (nothing planned: not read), `blocked` (nothing planned: something stands in the
-    way), `refused` (not allowed), `conflict` (left to another manager), `warning`, `error`."""
+    way), `refused` (not allowed), `conflict` (left to another manager), `handed-over` (an add-on
+    provider applies it: whom it reaches), `warning`, `error`."""
     summary: str
     code: str = ""
     """The rule behind it (`V4`, docs/validation.md); `""` for what is no rule's."""

@@ -25,7 +25,7 @@ from planner.expansions import Order
 from planner.graph import Node, check_acyclic, node_key
 from planner.hookorder import order_hooks
 from planner.planned import Planned
-from planner.releaseorder import order_releases, order_suspensions
+from planner.releaseorder import order_releases, order_sets, order_suspensions
 from planner.units import ADDONS, cluster_of_unit, is_workload
 from providers.base import ABSENT, APPLIED, Milestone, references, value
 from providers.capi import (
@@ -66,6 +66,8 @@ class World(msgspec.Struct, kw_only=True):
     """ClusterClass → `grows`, `shrinks` or `both` (then it has two steps)."""
     class_users: Mapping[ResourceId, tuple[ResourceId, ...]] = {}
     """ClusterClass → the live Clusters made from it, but for those that go."""
+    sets: Mapping[ResourceId, tuple[ResourceId, ...]] = {}
+    """ConfigMap or Secret → the ClusterResourceSets that name it."""
     orders: tuple[Order, ...] = ()
     """What releases, Kustomizations and profiles say of their order."""
 
@@ -109,7 +111,9 @@ class _Builder:
         self._prunes()
         self._provider_gates()
         self._reachable_clusters()
-        order_releases(self.world.orders, self.writes, self._gate, self.edge)
+        empty = self.world.empty_clusters
+        order_releases(self.world.orders, self.writes, empty, self._gate, self.edge)
+        order_sets(self.world.sets, self.writes, self._gate, self.edge)
         order_hooks(self.writes, self._gate, self.edge)
         order_suspensions(self.writes, self.edge)
         self._convergence()
@@ -429,7 +433,7 @@ class _Builder:
         known = self._gates.get(name)
         timed = ((id_, within(m, unit, self.world.deadlines)) for id_, m in awaits)
         merged = {*(known.awaits if known else ()), *timed}
-        ordered = tuple(sorted(merged, key=lambda a: (a[0], a[1].name)))
+        ordered = tuple(sorted(merged, key=lambda a: (a[0], a[1].name, a[1].cluster)))
         self._gates[name] = Gate(name=name, awaits=ordered, unit=unit)
         return name
 

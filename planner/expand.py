@@ -17,11 +17,13 @@ from planner.blueprints import Blueprints
 from planner.edits import Alone, Edit, Variant
 from planner.expansions import Order
 from planner.gitopsprofile import pointed, sync
+from planner.handover import chart_proxy
 from planner.index import Index, group_kind
 from planner.inputvalues import UNKNOWN, InputValues
 from planner.jobs import Done, Job, Jobs, as_finding
 from planner.kustomizations import Kustomizations
 from planner.load import Loaded, LoadedDocument
+from planner.manifest import Manifest
 from planner.releases import Releases
 from planner.rendered import Source, checked, documents
 from planner.sources import Sources
@@ -235,21 +237,44 @@ class Expander:
                     code=error.code,
                     summary=error.brief,
                     path=error.where or loaded.fleet.path,
+                    hint=error.hint,
                 )
             )
             return []
         used = sorted({p.name for _, mine in chosen for p in mine})
         by_name = {p.name: p for p in loaded.fleet.profiles}
-        jobs = [self._blueprints.profile(by_name[name]) for name in used]
+        rendered = [name for name in used if by_name[name].through != "helmChartProxy"]
+        jobs = [self._blueprints.profile(by_name[name]) for name in rendered]
         outcomes = {o.job.source.release.name: o for o in self._jobs.run(jobs)}
         made: list[LoadedDocument] = []
         for outcome in outcomes.values():
             self._findings += outcome.findings
         for cluster, mine in chosen:
-            self._orders.update(profiles.orders(profiles.cluster_text(cluster), mine))
+            self._orders.update(profiles.orders(cluster, mine))
             for profile in mine:
-                made += self._of_cluster(outcomes[profile.name], profile, cluster)
+                if not profile.handed_over:
+                    made += self._of_cluster(outcomes[profile.name], profile, cluster)
+        for name, where in profiles.places(chosen).items():
+            profile = by_name[name]
+            for (management, namespace), version in sorted(where.items()):
+                parts, source = self._handed_over(profile, outcomes.get(name), loaded.fleet.path)
+                source = msgspec.structs.replace(
+                    source,
+                    management=management,
+                    release=msgspec.structs.replace(source.release, namespace=namespace),
+                )
+                made += profiles.placed(documents(parts, source), namespace, version)
         return made
+
+    def _handed_over(
+        self, profile: Profile, outcome: Done | None, path: str
+    ) -> tuple[tuple[Manifest, ...], Source]:
+        """What an add-on provider gets: rendered objects in a set, or the name of a chart."""
+        if outcome is not None:
+            return outcome.manifests, outcome.job.source
+        parts, findings = checked(chart_proxy(profile), path, (), sensitive)
+        self._findings += findings
+        return parts, profiles.chart_source(profile, path)
 
     def _of_cluster(
         self, outcome: Done, profile: Profile, cluster: LoadedDocument

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from state.resource import Release
+from state.resource import Release, ResourceId
 
 ALONE = "chart"
 """The kind of `Release` of a chart that a test renders by itself."""
@@ -42,6 +42,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A `release_key`."""
     after: str
     reason: str
+    awaits: ResourceId | None = None
+    """Where an add-on provider applies `before`: the object that says how far it is."""
 
 
 def release_key(cluster: str, release: Release) -> str:

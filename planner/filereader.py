@@ -9,7 +9,7 @@ import difflib
 import posixpath
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from providers import yamldoc
 from providers.yamldoc import Finding
@@ -163,7 +163,14 @@ class FileReader:
         found = yamldoc.position_of(self.content, self.index, at)
         return f"{self.path}:{found[0]}" if found else self.path
 
-    def error(self, code: str, summary: str, at: FieldPath, hint: str = "") -> None:
+    def error(
+        self,
+        code: str,
+        summary: str,
+        at: FieldPath,
+        hint: str = "",
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
         """A finding at a field, or at the nearest one above that is written."""
         found = None
         while found is None and self.documents:
@@ -174,7 +181,7 @@ class FileReader:
         line, column = found or (0, 0)
         self.findings.append(
             Finding(
-                severity="error",
+                severity=severity,
                 code=code,
                 summary=summary,
                 path=self.path,

@@ -11,19 +11,18 @@ import re
 from typing import Any, get_args
 
 from planner.filereader import Exists, FileReader
+from planner.profilefile import read_gitops, read_profiles
 from providers.yamldoc import Finding
 from state.desired import (
     Blueprint,
     FleetSpec,
-    Gitops,
     Guards,
     IgnoreRule,
     ManagementSpec,
-    Profile,
     ProviderSpec,
     ProviderType,
 )
-from state.resource import FieldPath, JsonObject, canonical
+from state.resource import FieldPath, JsonObject
 
 DEFAULT_MANAGEMENT = "sandbox"
 _LATER_SPEC = ("waves",)
@@ -68,7 +67,7 @@ def read_fleet(content: bytes, path: str, exists: Exists) -> tuple[FleetSpec, li
         ignore=tuple(ignore),
         sources=_sources(reader, spec.get("sources", {})),
         blueprints=_blueprints(reader, spec.get("blueprints", {})),
-        profiles=_profiles(reader, spec.get("profiles", {})),
+        profiles=read_profiles(reader, spec.get("profiles", {})),
         decryption=_decryption(reader, spec.get("decryption")),
         path=path,
     )
@@ -120,7 +119,9 @@ def _management(reader: FileReader, entry: Any, at: FieldPath) -> ManagementSpec
         providers=reader.inside(fields["providers"], (*at, "f:providers"))
         if "providers" in fields
         else "",
-        gitops=_gitops(reader, fields["gitops"], (*at, "f:gitops")) if "gitops" in fields else None,
+        gitops=read_gitops(reader, fields["gitops"], (*at, "f:gitops"))
+        if "gitops" in fields
+        else None,
         context=reader.text(fields, "context", at) if "context" in fields else "",
         in_cluster="inCluster" in fields,
         read_secret=_read_secret(reader, fields, at),
@@ -244,80 +245,6 @@ def _blueprints(reader: FileReader, value: Any) -> tuple[Blueprint, ...]:
         version = reader.text(fields, "version", here) if "version" in fields else ""
         found.append(Blueprint(name=name, version=version, **{forms[0]: path}))
     return tuple(found)
-
-
-def _profiles(reader: FileReader, value: Any) -> tuple[Profile, ...]:
-    at: FieldPath = ("f:spec", "f:profiles")
-    entries = reader.mapping(value, at)
-    found = []
-    for name, entry in entries.items():
-        here = (*at, f"f:{name}")
-        known = ("version", "values", "namespace", "after", "selector", *_KINDS)
-        fields = reader.fields(entry, here, known)
-        forms = [form for form in _KINDS if form in fields]
-        if len(forms) != 1:
-            reader.error("one-of", f"{reader.name(here)} needs one of {', '.join(_KINDS)}", here)
-            continue
-        form = forms[0]
-        after = reader.items(fields.get("after", []), (*here, "f:after"))
-        for index, earlier in enumerate(after):
-            if earlier not in entries or earlier == name:
-                where = (*here, "f:after", f"i:{index}")
-                reader.error("unknown-value", f"there is no other profile {earlier!r}", where)
-        found.append(
-            Profile(
-                name=reader.label(name, here),
-                version=reader.text(fields, "version", here) if "version" in fields else "",
-                values=canonical(reader.mapping(fields.get("values", {}), (*here, "f:values"))),
-                namespace=reader.text(fields, "namespace", here)
-                if "namespace" in fields
-                else "default",
-                after=tuple(str(earlier) for earlier in after),
-                selector=_selector(reader, fields, here),
-                **_content(reader, fields, form, here),
-            )
-        )
-    return tuple(found)
-
-
-_KINDS = ("path", "chart", "gitops")
-_ENGINE_FIELDS = ("engine", "components", "url", "branch", "path", "secret", "namespace")
-
-
-def _content(reader: FileReader, fields: JsonObject, form: str, at: FieldPath) -> dict[str, Any]:
-    here = (*at, f"f:{form}")
-    if form == "gitops":
-        return {"gitops": _gitops(reader, fields[form], here)}
-    return {form: reader.inside(fields[form], here)}
-
-
-def _gitops(reader: FileReader, entry: Any, at: FieldPath) -> Gitops:
-    fields = reader.fields(entry, at, _ENGINE_FIELDS)
-    engine = reader.choice(fields, "engine", at, ("flux2", "flux1"), required=True)
-    given = {
-        name: reader.text(fields, name, at)
-        for name in ("branch", "path", "secret", "namespace")
-        if name in fields
-    }
-    if engine == "flux1":
-        given.setdefault("namespace", "flux")
-    return Gitops(
-        engine=engine,
-        components=reader.inside(fields.get("components"), (*at, "f:components")),
-        url=reader.text(fields, "url", at),
-        **given,
-    )
-
-
-def _selector(
-    reader: FileReader, fields: JsonObject, at: FieldPath
-) -> tuple[tuple[str, str], ...] | None:
-    """Labels that must all be there; `{}` selects every cluster, no selector none."""
-    if "selector" not in fields:
-        return None
-    here = (*at, "f:selector")
-    labels = reader.mapping(fields["selector"], here)
-    return tuple(sorted((key, reader.text(labels, key, here)) for key in labels))
 
 
 def _from_pointer(pointer: str) -> FieldPath:

@@ -210,7 +210,10 @@ class Jobs:
         chart = job.chart
         requests = [msgspec.structs.replace(chart, values=each) for each in values]
         for result in self._started().render(requests):
-            parts = job.finish([Part(body=o.body) for o in result.objects])
+            try:
+                parts = job.finish([Part(body=o.body) for o in result.objects])
+            except ClusterformError:
+                parts = []
             yield [part.body for part in parts]
 
     def _run_fresh(self, jobs: list[Job]) -> Iterator[tuple[list[Part], list[Finding]]]:
@@ -222,7 +225,8 @@ class Jobs:
                     parts, findings = _filled(job.template)
                 else:
                     parts, findings = next(charts if job.chart is not None else builds)
-                yield job.finish(parts), findings
+                failed = any(found.severity == "error" for found in findings)
+                yield [] if failed else job.finish(parts), findings
             except ClusterformError as error:
                 what = job.source.what
                 yield [], [as_finding(error, what, job.source.origin)]

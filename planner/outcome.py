@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -47,6 +47,8 @@ class Context(msgspec.Struct, kw_only=True):
     destroy_clusters: str = "deny"
     empty_clusters: Collection[str] = ()
     """Workload clusters that have no API yet."""
+    handed_over: Mapping[str, str] = {}
+    """Profile that an add-on provider applies → which one."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):

@@ -52,6 +52,7 @@ from planner.load import Loaded
 from planner.noops import NoOps
 from planner.outcome import Context, Outcome
 from planner.planned import Planned
+from planner.reached import Reached, holders
 from planner.refresh import KubeFleet, Reader, Wanted
 from planner.reinstalls import Reinstall
 from planner.render import Rendered, Scopes, cluster_key, declared_kinds, render
@@ -273,9 +274,7 @@ class _Planning:
         self.out.findings += [*takeovers.held(), *takeovers.findings]
         gone = {p.id for p in self._owned_elsewhere(wanted)}
         gone |= {id_ for id_ in self.inputs.records if id_ not in wanted}
-        unwanted = Unwanted(context, fates)
-        for id_ in sorted(gone):
-            unwanted.decide(id_, unit_of.get(id_, id_.cluster), self.out)
+        Unwanted(context, fates).decide_all(gone, unit_of, self.out)
 
     def _context(self, keepers: Keepers, takeovers: Takeovers) -> Context:
         records = self.inputs.records
@@ -298,6 +297,7 @@ class _Planning:
             named=self.asked,
             destroy_clusters=self.fleet.guards.destroy_clusters,
             empty_clusters=self.live.empty,
+            handed_over={p.name: p.through for p in self.fleet.profiles if p.handed_over},
         )
 
     def _in_threads(
@@ -384,6 +384,7 @@ class _Planning:
             deadlines=deadlines.of_plan(physical, self.live.objects, self.out.planned),
             class_flips=flips,
             class_users=self._class_users(),
+            sets=holders(physical),
             orders=self.inputs.loaded.orders,
         )
 
@@ -440,6 +441,7 @@ class _Planning:
             *rendered.findings,
             *loading_findings(self.inputs.loaded),
             *provided.warnings(rendered.resources),
+            *Reached(physical, planned, self._live_clusters, self.live.observe).findings(),
             *self.out.findings,
             *suspended_findings(self.out.suspended, physical),
             *rights.no_dry_run(self.dry_run.forbidden),

@@ -1,29 +1,38 @@
 """Releases, Kustomizations and profiles that come after others: `dependsOn` and `after` as edges.
 
-One gate for each that is waited for, not edges between all objects of both.
+One gate for each that is waited for, not edges between all objects of both. What an add-on provider
+applies is awaited by what that says of it, not by its write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+import msgspec
 
 from planner.changes import Change, Verb
 from planner.expansions import Order, release_key
-from providers.base import APPLIED
+from planner.units import is_workload
+from providers.base import APPLIED, Milestone
 from providers.registry import rules
+from providers.selected import RESOURCE_SET
 from state.resource import ResourceId
+
+AddGate = Callable[[str, tuple[tuple[ResourceId, Milestone], ...], str], str]
 
 
 def order_releases(
     orders: Iterable[Order],
     writes: Mapping[ResourceId, list[Change]],
-    gate: Callable[[str, tuple[()], str], str],
+    empty: Collection[str],
+    gate: AddGate,
     edge: Callable[..., None],
 ) -> None:
     """Add a gate and edges for every order whose two sides are written by the plan.
 
     `gate(name, awaits, unit)` notes a gate, `edge(before, after, reason, until)` an edge. A side
-    without a change is as it was: nothing waits for it.
+    without a change is as it was: nothing waits for it, but in a cluster that has no API yet
+    (`empty`) for what an add-on provider will apply there.
     """
     members: dict[str, list[Change]] = {}
     for id_, changes in writes.items():
@@ -34,8 +43,15 @@ def order_releases(
             for key in {release_key(id_.cluster, release), release_key(management, release)}:
                 members.setdefault(key, []).extend(changes)
     for order in orders:
-        earlier, later = members.get(order.before, ()), members.get(order.after, ())
-        if not (earlier and later):
+        earlier, later = members.get(order.before, []), members.get(order.after, [])
+        if not later or not (earlier or (order.awaits and later[0].id.cluster in empty)):
+            continue
+        if order.awaits is not None:
+            handed = _applied(order.awaits, order.before, later[0], gate)
+            for change in earlier:
+                edge(change.action, handed, order.reason, APPLIED)
+            for change in later:
+                edge(handed, change.action, order.reason, APPLIED)
             continue
         ready = gate(f"{order.before} ready", (), earlier[0].unit)
         for change in earlier:
@@ -63,3 +79,34 @@ def order_suspensions(writes: Mapping[ResourceId, list[Change]], edge: Callable[
             first = suspended.get(release_key(management, change.release))
             if first is not None:
                 edge(first.action, change.action, "its release is suspended first", APPLIED)
+
+
+def order_sets(
+    sets: Mapping[ResourceId, tuple[ResourceId, ...]],
+    writes: Mapping[ResourceId, list[Change]],
+    gate: AddGate,
+    edge: Callable[..., None],
+) -> None:
+    """A run ends when clusters have what a ClusterResourceSet holds, though only that was written.
+
+    `sets`: ConfigMap or Secret → the sets that name it.
+    """
+    for id_, changes in sorted(writes.items()):
+        for holder in sets.get(id_, ()):
+            milestone = rules(holder.group, holder.kind).ready
+            if holder in writes or milestone is None:
+                continue
+            name = f"{holder.cluster} {holder.kind} {holder.qualified_name} applied"
+            last = changes[-1]
+            edge(last.action, gate(name, ((holder, milestone),), last.unit), "clusters get it")
+
+
+def _applied(handed: ResourceId, before: str, later: Change, gate: AddGate) -> str:
+    """The gate for what an add-on provider applies: in the cluster that waits for it, or in all."""
+    milestone = rules(handed.group, handed.kind).ready or APPLIED
+    name = f"{before} ready"
+    if handed.group_kind == RESOURCE_SET and is_workload(later.id.cluster):
+        cluster = later.id.cluster.rpartition("/")[2]
+        milestone = msgspec.structs.replace(milestone, cluster=cluster)
+        name += f" in {cluster}"
+    return gate(name, ((handed, milestone),), later.unit)

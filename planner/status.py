@@ -39,7 +39,7 @@ from providers.kube.client import KubeClient
 from providers.readiness import CHART_PROXY, HEALTH_CHECK, RESOURCE_SET, Relatives, check, of_owner
 from providers.registry import rules
 from providers.rollouts import wanted_replicas
-from providers.selected import selects
+from providers.selected import selected
 from state.errors import ClusterformError
 from state.live import Present
 from state.resource import GroupKind, JsonObject, ResourceId
@@ -260,9 +260,7 @@ class _ClusterReader:
             yield object_node(found.id, found.body, Relatives(), children=nodes)
 
     def _selected(self, found: Present) -> bool:
-        selector = value(found.body, "spec.clusterSelector")
-        # Cluster API takes an empty one for none, not for all (clusterresourceset_controller.go).
-        return bool(selector) and selects(selector, labels_of(self._cluster.body))
+        return selected(found.body, labels_of(self._cluster.body))
 
     def _optional(self, kind: GroupKind) -> list[Present]:
         """What need not be readable: nothing of it is said then."""

@@ -5,17 +5,21 @@ Only what is ours by label and entry is ever deleted (docs/semantics.md 3, 8, 18
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
 from planner.changes import (
     ActionId,
     Change,
     Finding,
     Verb,
 )
-from planner.decide import Decision, Fate, Row, decide
+from planner.decide import Decision, Fate, Row, Seen, decide
 from planner.named import spelling
-from planner.outcome import Decider, Outcome
+from planner.outcome import Context, Decider, Outcome
 from planner.planned import Planned
-from planner.standing import ALLOW_DESTROY
+from planner.standing import ALLOW_DESTROY, Fates, seen
+from planner.units import ADDONS, is_workload
 from providers.capi import CLUSTER, made_by_topology
 from state.live import Observation, Present, Unreadable
 from state.resource import ResourceId
@@ -30,12 +34,28 @@ _KEEPING = (
 class Unwanted(Decider):
     """Decides what happens to one object that Git does not have."""
 
+    def __init__(self, context: Context, fates: Fates) -> None:
+        super().__init__(context, fates)
+        self._left: Counter[tuple[str, str]] = Counter()
+        """(unit, profile) → objects that are left to an add-on provider."""
+
+    def decide_all(
+        self, gone: Iterable[ResourceId], unit_of: Mapping[ResourceId, str], out: Outcome
+    ) -> None:
+        """Plan all objects that Git does not have, each in its unit."""
+        for id_ in sorted(gone):
+            self.decide(id_, unit_of.get(id_, id_.cluster), out)
+        self._say_left(out)
+
     def decide(self, id_: ResourceId, unit: str, out: Outcome) -> None:
         """Plan an object that is live or recorded, and not in Git."""
         live = self._context.observe(id_)
         if isinstance(live, Present) and made_by_topology(id_.group_kind, live.labels):
             return  # made by a topology controller that copied our label
         goes = self._fates.of_unit(unit) is Fate.GOES  # then the cascade takes it, whatever it says
+        if not goes and (profile := self._handed_over(id_, live)):
+            self._left[unit, profile] += 1
+            return
         if not goes and (why := self._keeps(id_, live)):
             out.findings.append(
                 Finding(
@@ -67,6 +87,33 @@ class Unwanted(Decider):
                 out.planned.append(Planned(change=change, after=None, live=live))
             case _:
                 pass
+
+    def _say_left(self, out: Outcome) -> None:
+        """What is left to add-on providers: once for each profile and cluster."""
+        for (unit, profile), count in sorted(self._left.items()):
+            way = self._context.handed_over[profile]
+            what = "1 object" if count == 1 else f"{count} objects"
+            out.findings.append(
+                Finding(
+                    kind="kept",
+                    summary=f"profile {profile} is handed over to {way}: {what} of it in"
+                    f" {unit.removesuffix(ADDONS)} left to it, and not deleted",
+                    unit=unit,
+                    hint="what is not in the profile any more is deleted by hand, or by"
+                    " clusterform destroy --target",
+                )
+            )
+
+    def _handed_over(self, id_: ResourceId, live: Observation) -> str:
+        """The profile that brought an object into a workload cluster and is now handed over."""
+        recorded = self._context.records.get(id_)
+        if not isinstance(live, Present) or recorded is None or recorded.release is None:
+            return ""
+        if not is_workload(id_.cluster) or id_ in self._context.named:
+            return ""
+        release = recorded.release
+        ours = release.kind == "profile" and seen(live, self._context.fleet) is Seen.OURS
+        return release.name if ours and release.name in self._context.handed_over else ""
 
     def _keeps(self, id_: ResourceId, live: Observation) -> str:
         """Why Helm or Flux would leave it alone; `""` where nothing says so."""

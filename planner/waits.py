@@ -18,6 +18,7 @@ from planner.units import cluster_unit, is_workload
 from providers.base import ABSENT, Fact, Health, Milestone, Readiness, references, value
 from providers.builtin import Served
 from providers.capi import (
+    ADDONS,
     CLUSTER,
     CLUSTER_CLASS,
     CLUSTER_NAME,
@@ -30,8 +31,9 @@ from providers.conditions import condition, conditions
 from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
 from providers.kube.fleet import NoAccess, NotYet
-from providers.readiness import Relatives, check, relatives_of
+from providers.readiness import RESOURCE_SET, Relatives, check, relatives_of
 from providers.registry import rules
+from providers.resourcesets import Reach, missing, sources_of
 from state.errors import ClusterformError
 from state.live import Observation, Present, Unreadable
 from state.resource import GroupKind, JsonObject, ResourceId, split_api_version
@@ -42,6 +44,7 @@ Api = Callable[[str], KubeClient | NoAccess | NotYet]
 
 
 SETTLE_SECONDS = 5.0
+_BINDING = GroupKind(ADDONS, "ClusterResourceSetBinding")
 
 
 class Pending(msgspec.Struct):
@@ -206,6 +209,8 @@ class _Look:
         return check(milestone, body, msgspec.structs.replace(relatives, contract=contract))
 
     def _relatives(self, id_: ResourceId, milestone: Milestone, body: JsonObject) -> Relatives:
+        if id_.group_kind == RESOURCE_SET:
+            return Relatives(reach=self._reach(id_, milestone, body))
         is_cluster = id_.group_kind == CLUSTER
         cluster = None if is_cluster else self._cluster(id_, body)
         wanted: tuple[GroupKind, ...] = relatives_of(id_.group_kind)
@@ -228,6 +233,28 @@ class _Look:
             cluster_class=self._class(id_, body) if follows else None,
             made=tuple(self._made(id_, owners)) if follows else (),
         )
+
+    def _reach(self, id_: ResourceId, milestone: Milestone, body: JsonObject) -> Reach:
+        """The Clusters beside a ClusterResourceSet; what it holds only once that can be all."""
+        clusters = [
+            found
+            for found in self._beside(id_, CLUSTER)
+            if milestone.cluster in ("", found["metadata"]["name"])
+        ]
+        reach = Reach(clusters=clusters, bindings=self._beside(id_, _BINDING))
+        if missing(body, reach):
+            return reach
+        held = {key: self._get(_source(id_, *key)) for key in sources_of(body)}
+        there = {key: found.body for key, found in held.items() if isinstance(found, Present)}
+        return msgspec.structs.replace(reach, sources=there)
+
+    def _beside(self, id_: ResourceId, kind: GroupKind) -> list[JsonObject]:
+        client = self._api(id_.cluster)
+        how = self._lookup(ResourceId(id_.cluster, kind.group, kind.kind, id_.namespace, ""))
+        if how is None or not isinstance(client, KubeClient):
+            return []
+        found = client.objects(how[0], kind.kind, how[1], namespace=id_.namespace)
+        return [present.body for present in found]
 
     def _class(self, id_: ResourceId, body: JsonObject) -> JsonObject | None:
         reference = class_reference(body)
@@ -292,6 +319,10 @@ class _Look:
             return client.get(id_, *how)
         except ApiError:
             return None
+
+
+def _source(resource_set: ResourceId, kind: str, name: str) -> ResourceId:
+    return ResourceId(resource_set.cluster, "", kind, resource_set.namespace, name)
 
 
 def _clients(api: Api) -> Callable[[str], KubeClient | None]:

@@ -73,6 +73,13 @@ class Milestone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     name: str = "applied"
     deadline: int = 0
     """Seconds from the moment the wait begins; 0 where nothing is waited for."""
+    cluster: str = ""
+    """Only as far as this Cluster is concerned, of an object that acts on many."""
+
+    @property
+    def text(self) -> str:
+        """Its name, and the cluster: `resources-applied in shop`."""
+        return f"{self.name} in {self.cluster}" if self.cluster else self.name
 
 
 APPLIED = Milestone()

@@ -79,6 +79,9 @@ INITIALIZED = Milestone(name="control-plane-initialized", deadline=2100)
 FOLLOWED = Milestone(name="class-followed", deadline=3600)
 """Of a Cluster: its class was written, and everything of it is made from the class as it is now."""
 PROVISIONED = Milestone(name="infrastructure-provisioned", deadline=2100)
+RESOURCES_APPLIED = Milestone(name="resources-applied", deadline=2700)
+RELEASES_READY = Milestone(name="releases-ready", deadline=2700)
+"""Of what acts on clusters that may be made in the same run: these come up first."""
 
 TEMPLATE_FIELDS = (
     "spec.template.spec.version",
@@ -203,6 +206,11 @@ KINDS: dict[GroupKind, KindRules] = {
         immutable=("spec.clusterSelector", "spec.strategy"),
         replaceable=True,
         always_shared=True,
+        ready=RESOURCES_APPLIED,
+    ),
+    # Deleting one uninstalls its chart everywhere, so it is never replaced.
+    GroupKind(ADDONS, "HelmChartProxy"): KindRules(
+        immutable=("spec.reconcileStrategy",), always_shared=True, ready=RELEASES_READY
     ),
 }
 

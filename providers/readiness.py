@@ -23,6 +23,8 @@ from providers.capi import (
     MACHINE,
     MACHINE_DEPLOYMENT,
     MACHINE_SET,
+    RELEASES_READY,
+    RESOURCES_APPLIED,
 )
 from providers.conditions import (
     annotations_of,
@@ -36,6 +38,7 @@ from providers.conditions import (
     name_of,
 )
 from providers.controlplane import KUBEADM
+from providers.resourcesets import Reach, applied
 from providers.rollouts import REACHED, UNSEEN, deepest, leaving_cause, observed
 from providers.topology import TOPOLOGY, topology
 from state.resource import GroupKind, JsonObject, ResourceId, split_api_version
@@ -60,6 +63,8 @@ class Relatives(msgspec.Struct, frozen=True, kw_only=True):
     """Of a Cluster with a topology: the templates that its owners refer to."""
     contract: str = ""
     """What the CRD of the object's kind claims; `""`: not known."""
+    reach: Reach | None = None
+    """Of a ClusterResourceSet: the Clusters around it; None: its own word has to do."""
 
 
 def relatives_of(kind: GroupKind) -> tuple[GroupKind, ...]:
@@ -431,8 +436,10 @@ def _remediating(body: JsonObject, _: Relatives) -> Readiness:
     return REACHED
 
 
-def _resources(body: JsonObject, _: Relatives) -> Readiness:
+def _resources(body: JsonObject, relatives: Relatives) -> Readiness:
     """ClusterResourceSet: everything put into every cluster that it selects."""
+    if relatives.reach is not None:
+        return applied(body, relatives.reach)
     found = wait_for(body, ("ResourcesApplied", "True"))
     said = condition(body, "ResourcesApplied").said
     waiting = found.health is Health.WAITING and said
@@ -441,6 +448,8 @@ def _resources(body: JsonObject, _: Relatives) -> Readiness:
 
 def _releases(body: JsonObject, _: Relatives) -> Readiness:
     """HelmChartProxy (CAAPH v0.6): releases of the wanted spec, and all of them ready."""
+    if integer(body, "status.observedGeneration") is not None and not observed(body):
+        return UNSEEN
     specs = "HelmReleaseProxySpecsUpToDate"
     return wait_for(body, (specs, "True"), ("HelmReleaseProxiesReady", "True"))
 
@@ -464,7 +473,7 @@ RESOURCE_SET = GroupKind(ADDONS, "ClusterResourceSet")
 CHART_PROXY = GroupKind(ADDONS, "HelmChartProxy")
 SHOWN: dict[GroupKind, Milestone] = {
     HEALTH_CHECK: Milestone(name="healthy"),
-    RESOURCE_SET: Milestone(name="resources-applied"),
-    CHART_PROXY: Milestone(name="releases-ready"),
+    RESOURCE_SET: RESOURCES_APPLIED,
+    CHART_PROXY: RELEASES_READY,
 }
-"""What `status` asks of kinds that no run waits for."""
+"""What `status` asks of objects around a cluster."""

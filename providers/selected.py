@@ -37,6 +37,18 @@ def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
     )
 
 
+def selected(body: JsonObject, labels: Mapping[str, Any]) -> bool:
+    """Whether an object of `SELECTING` acts on a Cluster with these labels.
+
+    Cluster API takes an empty selector for none (clusterresourceset_controller.go), CAAPH for all.
+    """
+    selector = value(body, "spec.clusterSelector")
+    empty = isinstance(selector, dict) and not any(selector.values())
+    if empty and body.get("kind") == RESOURCE_SET.kind:
+        return False
+    return selects(selector, labels)
+
+
 def _holds(expression: Any, labels: Mapping[str, Any]) -> bool:
     if not isinstance(expression, dict) or not isinstance(expression.get("key"), str):
         return False
@@ -61,8 +73,7 @@ def set_off(
     """What the objects of `SELECTING` do when a Cluster's labels change, worst first."""
     texts = []
     for body in selecting:
-        selector = value(body, "spec.clusterSelector")
-        was, becomes = selects(selector, before), selects(selector, after)
+        was, becomes = selected(body, before), selected(body, after)
         if was != becomes:
             texts.append(_text(body, becomes))
     yield from sorted(texts, key=lambda text: (not text.startswith(UNINSTALLS), text))

@@ -143,6 +143,17 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Labels of the Clusters that get it; `()`: all; None: only those that name it."""
     gitops: Gitops | None = None
     """Instead of a path or chart: Flux, pointed at the cluster's own repository."""
+    through: Literal["kubeconfig", "clusterResourceSet", "helmChartProxy"] = "kubeconfig"
+    """Who applies it: this run, or an add-on provider in the management cluster."""
+    strategy: str = ""
+    """How the add-on provider keeps to it, in its own words: `Reconcile`, `InstallOnce`."""
+    repository: str = ""
+    """Where `chart` is found: the chart of a HelmChartProxy, which nothing here renders."""
+
+    @property
+    def handed_over(self) -> bool:
+        """An add-on provider applies it."""
+        return self.through != "kubeconfig"
 
 
 class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):

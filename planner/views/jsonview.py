@@ -167,7 +167,10 @@ def _node(node: ActionId | str) -> str:
 
 
 def _milestone(milestone: Milestone) -> JsonObject:
-    return {"name": milestone.name, "deadline_seconds": milestone.deadline}
+    shown: JsonObject = {"name": milestone.name, "deadline_seconds": milestone.deadline}
+    if milestone.cluster:
+        shown["cluster"] = milestone.cluster
+    return shown
 
 
 def _gate(gate: Gate) -> JsonObject:

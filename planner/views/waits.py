@@ -22,6 +22,8 @@ _WORDS = {
     "control-plane-ready": "ready",
     "control-plane-initialized": "control plane initialized",
     "infrastructure-provisioned": "infrastructure provisioned",
+    "resources-applied": "applied",
+    "releases-ready": "releases ready",
 }
 _NOUNS: dict[GroupKind, str] = {
     KUBEADM: "control plane",
@@ -35,7 +37,8 @@ _STEPS = 6
 
 def milestone_words(milestone: Milestone) -> str:
     """`rolled out`, `gone`: a milestone's name for people."""
-    return _WORDS.get(milestone.name) or clean(milestone.name.replace("-", " "))
+    where = f" in {milestone.cluster}" if milestone.cluster else ""
+    return clean((_WORDS.get(milestone.name) or milestone.name.replace("-", " ")) + where)
 
 
 def deadline_words(seconds: int) -> str:

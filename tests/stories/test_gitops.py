@@ -25,7 +25,7 @@ def lab_of(root: Path, example: str) -> Lab:
 
 
 def said(plan: Plan) -> list[str]:
-    return [f.summary for f in plan.findings if f.kind not in ("warning", "skipped")]
+    return [f.summary for f in plan.findings if f.kind not in ("warning", "skipped", "handed-over")]
 
 
 def machines(plan: Plan) -> dict[str, int]:

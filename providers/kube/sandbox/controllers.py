@@ -20,6 +20,7 @@ from providers.kube.sandbox import (
     controllers_machinesets,
     controllers_managed,
     controllers_others,
+    controllers_resourcesets,
 )
 from providers.kube.sandbox.controllers_builtin import WORKLOADS
 from providers.kube.sandbox.controllers_contracts import role_of
@@ -38,7 +39,9 @@ _NAMED: Mapping[tuple[str, str], Reconciler] = {
     (CORE, "ClusterClass"): controllers_classes.reconcile_class,
     (CORE, "MachinePool"): controllers_others.reconcile_pool,
     (CORE, "MachineHealthCheck"): controllers_others.reconcile_health_check,
-    (ADDONS, "ClusterResourceSet"): controllers_others.reconcile_resource_set,
+    (ADDONS, "ClusterResourceSet"): controllers_resourcesets.reconcile,
+    ("", "ConfigMap"): controllers_resourcesets.reconcile_source,
+    ("", "Secret"): controllers_resourcesets.reconcile_source,
     (CORE, "MachineSet"): controllers_machinesets.reconcile,
     (CORE, "Machine"): controllers_machines.reconcile,
     (BOOTSTRAP, "KubeadmConfig"): controllers_bootstrap.reconcile_config,

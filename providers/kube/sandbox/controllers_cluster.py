@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 
 from providers.kube.sandbox.controllers_contracts import ready, started
 from providers.kube.sandbox.controllers_objects import (
-    ADDONS,
     CLUSTER_NAME,
     CONTROL_PLANE_LABEL,
     CORE,
@@ -25,6 +24,7 @@ from providers.kube.sandbox.controllers_objects import (
     pause,
     ref_key,
 )
+from providers.kube.sandbox.controllers_resourcesets import selecting
 from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, deleting, load
 from providers.kube.sandbox.controllers_topology import render
 from providers.kube.sandbox.world import Key, World
@@ -52,6 +52,8 @@ def reconcile(world: World, key: Key) -> None:
     if _signals(cluster.value) != before:
         for child in _children(cluster):
             world.wake(child, 0)
+    for unbound in selecting(world, cluster.value):
+        world.wake(unbound, 0)
 
 
 def _signals(value: JsonObject) -> tuple[object, ...]:
@@ -67,8 +69,6 @@ def _children(cluster: Subject) -> Iterator[Key]:
     for ref in (cluster.spec.get("infrastructureRef"), cluster.spec.get("controlPlaneRef")):
         if found := ref_key(ref, cluster.namespace):
             yield found
-    for resources in cluster.world.list(ADDONS, "ClusterResourceSet", cluster.namespace):
-        yield key_of(resources)
     for kind in (*_POOLS, "MachineSet", "MachineHealthCheck", "Machine"):
         for child in _of_cluster(cluster, kind):
             yield key_of(child)

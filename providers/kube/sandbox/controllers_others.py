@@ -1,12 +1,8 @@
-"""Kinds whose status is enough: MachinePool, MachineHealthCheck, ClusterResourceSet.
-
-Nothing is remediated, and a ClusterResourceSet's objects are not put into the cluster.
-"""
+"""Kinds whose status is enough: MachinePool, MachineHealthCheck. Nothing is remediated."""
 
 from __future__ import annotations
 
 from providers.kube.sandbox.controllers_objects import (
-    ADDONS,
     CLUSTER_NAME,
     CORE,
     add_owner,
@@ -22,7 +18,7 @@ from providers.kube.sandbox.controllers_objects import (
 )
 from providers.kube.sandbox.controllers_subject import TIMINGS, Subject, deleting, load
 from providers.kube.sandbox.world import Key, World
-from state.resource import JsonObject, canonical, digest
+from state.resource import JsonObject
 
 MANAGER = "capi-core"
 
@@ -83,51 +79,6 @@ def reconcile_health_check(world: World, key: Key) -> None:
         )
         check.state("RemediationAllowed", True)
     check.save()
-
-
-def reconcile_resource_set(world: World, key: Key) -> None:
-    """Say of every selected Cluster that the resources were applied to it."""
-    found = load(world, key, MANAGER)
-    if found is None or found.deleting:
-        return
-    wanted = found.spec["clusterSelector"].get("matchLabels") or {}
-    ready = [
-        cluster
-        for cluster in world.list(CORE, "Cluster", key[2], wanted)
-        if initialized(cluster, "controlPlaneInitialized") and not deleting(cluster)
-    ]
-    for cluster in ready:
-        _bind(found, cluster)
-    found.state("ResourcesApplied", True, "", "Applied")
-    found.calm("Paused")
-    found.status["observedGeneration"] = found.metadata["generation"]
-    found.save()
-
-
-def _bind(found: Subject, cluster: JsonObject) -> None:
-    resources = []
-    for ref in found.spec.get("resources") or ():
-        source = found.world.get("", ref["kind"], found.namespace, ref["name"])
-        if source is not None:
-            content = digest(canonical(source.get("data") or {}))
-            resources.append({**ref, "applied": True, "hash": f"sha256:{content}"})
-    entry = {"clusterResourceSetName": found.name, "resources": resources}
-    name = cluster["metadata"]["name"]
-    current = found.world.get(ADDONS, "ClusterResourceSetBinding", found.namespace, name)
-    if current is None:
-        metadata = {
-            "name": name,
-            "namespace": found.namespace,
-            "ownerReferences": [owner(cluster)],
-        }
-        value = {"apiVersion": f"{ADDONS}/v1beta2", "kind": "ClusterResourceSetBinding"}
-        spec = {"clusterName": name, "bindings": [entry]}
-        found.world.create({**value, "metadata": metadata, "spec": spec}, manager=MANAGER)
-        return
-    binding = Subject(found.world, key_of(current), current, MANAGER)
-    others = [b for b in binding.spec["bindings"] if b["clusterResourceSetName"] != found.name]
-    binding.spec["bindings"] = [*others, entry]
-    binding.save()
 
 
 def watching(world: World, machine: JsonObject) -> None:

@@ -8,7 +8,7 @@ from providers.kube.sandbox import deletion, faults, ownership, writes
 from providers.kube.sandbox.kinds import Kind
 from providers.kube.sandbox.ownership import Writer
 from providers.kube.sandbox.session import Engine, Session
-from providers.kube.sandbox.statuses import already_exists, not_found, page_not_found
+from providers.kube.sandbox.statuses import already_exists, bad_request, not_found, page_not_found
 from providers.kube.sandbox.store import Data
 from providers.kube.sandbox.world import Key, World
 from state.resource import JsonObject, split_api_version
@@ -66,6 +66,8 @@ class SessionWorld:
     def create(self, obj: JsonObject, *, manager: str) -> JsonObject:
         """Create as `manager`."""
         kind, name = self._kind(obj), obj["metadata"]["name"]
+        if kind.namespaced and not obj["metadata"].get("namespace"):
+            raise bad_request("an empty namespace may not be set during creation")
         if self._session.get(kind, obj["metadata"].get("namespace", ""), name) is not None:
             raise already_exists(kind.plural, kind.group, name)
         writer = self._writer(kind, manager)
