@@ -13,12 +13,12 @@ import msgspec
 from planner import events, planfile
 from planner.apply import Run, Settings, action_key
 from planner.approval import check as check_approval
-from planner.changes import ActionId, Change, MustBe, Plan, Verb
+from planner.changes import ActionId, Change, MustBe, Plan
 from planner.facts import FactReader
 from planner.holder import fleet_lock, lease_seconds
-from planner.outcome import body_digest
 from planner.plan import Inputs, Options, make_plan
 from planner.planfile import Envelope
+from planner.runrecords import RunRecords
 from planner.topologies import Surroundings
 from planner.version import VERSION
 from planner.waits import Waiter
@@ -27,20 +27,15 @@ from planner.write import Writer, Written
 from providers.builtin import KINDS, Served
 from providers.capi import CLUSTER
 from providers.kube.client import KubeClient
-from providers.secrets import told_by_kind
 from state.errors import ClusterformError
 from state.fields import set_at
 from state.journal import Run as JournalRun
 from state.live import Present
 from state.lock import FleetLock
-from state.recorded import Recorded, Records
-from state.records import Head, RunSummary
+from state.records import RunSummary
 from state.resource import JsonObject, ResourceId, SecretRef
-from state.store import Moved
 
 TOOL = f"clusterform {VERSION}"
-CLAIMS = 5
-"""Times that a run takes up the records before it gives way to whoever keeps writing them."""
 
 
 def plan(workspace: Workspace, options: Options | None = None) -> Plan:
@@ -276,7 +271,8 @@ class _Application:
     ) -> events.RunFinished:
         ids = self.workspace.ids
         started = ids.wall()
-        records = self._claim(lock)
+        keeping = RunRecords(self.workspace, self.plan, self.run, self.results, lock)
+        records = keeping.claim()
         run = Run(
             run=self.run,
             plan=self.plan,
@@ -325,7 +321,7 @@ class _Application:
             not_started=finished.count("not-started"),
         )
         if lock.holds():
-            self._write_records(self._shrunk(records, finished), lock, summary)
+            keeping.finish(records, finished, summary)
         self.workspace.journal.finish(self.run, ids.wall(), outcome)
         return finished
 
@@ -387,105 +383,6 @@ class _Application:
         if builtin is not None and not id_.group:
             return "v1", builtin
         return self.workspace.api(id_.cluster).find(id_.group_kind)
-
-    # ------------------------------------------------------------------ records
-
-    def _claim(self, lock: FleetLock) -> Records:
-        """The records, grown and written under this run's epoch: earlier holders are fenced off.
-
-        One that woke up late may have written between the read and the swap; then what it left is
-        read again, so nothing that it recorded is lost.
-        """
-        for _ in range(CLAIMS):
-            heads, records = self.workspace.records()
-            grown = self._grown(records)
-            try:
-                self._write_records(grown, lock, None, heads)
-            except Moved:
-                continue
-            return grown
-        raise ClusterformError("lock-lost", f"the records were changed {CLAIMS} times by others")
-
-    def _grown(self, records: Records) -> Records:
-        """With everything that this run may create: a crash orphans nothing."""
-        grown = dict(records)
-        for change in self.plan.writes:
-            if not change.deletes and change.recorded and change.id not in grown:
-                grown[change.id] = self._recorded(change, Written())
-        return grown
-
-    def _shrunk(self, records: Records, finished: events.RunFinished) -> Records:
-        """With what came of it: written objects as written, removed ones gone."""
-        maybe = {r.action for r in finished.results if r.code in _MAYBE_WRITTEN}
-        final = dict(records)
-        for change in self.plan.writes:
-            written = self.results.get(change.action)
-            if written is None:
-                made = change.id in final and not final[change.id].uid and not change.deletes
-                if made and str(change.action) not in maybe:
-                    del final[change.id]
-                continue
-            replaced = change.verb is Verb.REPLACE and change.action.step == 0
-            if change.verb is Verb.FORGET or (change.deletes and not replaced):
-                final.pop(change.id, None)
-            elif not change.deletes and change.recorded:
-                final[change.id] = self._recorded(change, written)
-        gone = {c.unit for c in self.plan.writes if self._cluster_gone(c)}
-        return {i: r for i, r in final.items() if not _went_with(r, gone)}
-
-    def _cluster_gone(self, change: Change) -> bool:
-        return change.deletes and change.id.group_kind == CLUSTER and change.action in self.results
-
-    def _recorded(self, change: Change, written: Written) -> Recorded:
-        return Recorded(
-            id=change.id,
-            version=change.version,
-            uid=written.uid,
-            unit=change.unit,
-            logical=change.logical,
-            digest=body_digest(change),
-            leaves=written.leaves,
-            hidden=tuple(p for p, _ in change.secrets if not told_by_kind(change.id, p)),
-            depends_on=change.depends_on,
-            origin=str(change.origin) if change.origin else "",
-            release=change.release,
-            run=self.run,
-            commit=self.plan.basis.commit,
-            at=self.workspace.ids.wall(),
-        )
-
-    def _write_records(
-        self,
-        records: Records,
-        lock: FleetLock,
-        summary: RunSummary | None,
-        heads: Mapping[str, Head] | None = None,
-    ) -> None:
-        for management in self.workspace.managements():
-            mine = {i: r for i, r in records.items() if i.cluster.partition("/")[0] == management}
-            store = self.workspace.record_store(management, lock.holds)
-            store.write(
-                mine,
-                epoch=lock.epoch(management),
-                by=self.run,
-                base=heads[management] if heads else None,
-                run=summary,
-            )
-
-
-_MAYBE_WRITTEN = frozenset(("api-ambiguous", "api-unavailable", "lock-lost", "bug"))
-"""Failures that do not prove that nothing was written: the record stays, and a plan looks."""
-
-
-def _went_with(recorded: Recorded, gone: set[str]) -> bool:
-    """Objects that the cascade of a deleted Cluster takes, and its add-ons."""
-    from providers.registry import rules
-
-    unit = recorded.unit.removesuffix(":addons")
-    if unit not in gone:
-        return False
-    kind_rules = rules(recorded.id.group, recorded.id.kind)
-    return recorded.unit.endswith(":addons") or kind_rules.cascaded or kind_rules.template
 
 
 def _outcome(finished: events.RunFinished) -> str:
