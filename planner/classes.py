@@ -7,17 +7,19 @@ that does both is written twice: first everything of both, then what Git says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from planner.changes import ActionId, AfterAction, Change, FieldChange, Verb
 from planner.planned import Planned
+from planner.topologies import users_of
 from providers.base import Impact, references, value
 from providers.capi import CLUSTER, CLUSTER_CLASS
 from providers.registry import rules
 from state.fields import set_at
+from state.live import Present
 from state.resource import FieldPath, JsonObject, ResourceId, canonical
 
 _NAMED_LISTS = (
@@ -152,3 +154,22 @@ def _join(joined: JsonObject, live: JsonObject, path: str, key: str) -> None:
             schema.pop(name, None)
     if leaving:
         set_at(joined, _address(path), [*wanted, *leaving])
+
+
+def users(
+    planned: Collection[Planned], clusters: Callable[[str], Iterable[Present]]
+) -> dict[ResourceId, tuple[ResourceId, ...]]:
+    """The live clusters of every class that a plan writes, but for those that it deletes.
+
+    `clusters` gives the live Clusters of a management cluster.
+    """
+    written = {
+        p.change.id
+        for p in planned
+        if p.change.id.group_kind == CLUSTER_CLASS and not p.change.deletes
+    }
+    gone = {p.change.id for p in planned if p.change.deletes}
+    return {
+        id_: tuple(u.id for u in users_of(id_, clusters(id_.cluster)) if u.id not in gone)
+        for id_ in written
+    }

@@ -62,11 +62,11 @@ from planner.select import Selector
 from planner.standing import Fates
 from planner.takeover import Agreed, Takeovers
 from planner.targets import cut, only
-from planner.topologies import Surroundings, users_of
-from planner.units import assign, cluster_unit, is_workload
+from planner.topologies import Surroundings
+from planner.units import assign, cluster_unit, is_workload, machine_owners
 from planner.unwanted import Unwanted
 from planner.work import Declared
-from providers.capi import CLUSTER, CLUSTER_CLASS
+from providers.capi import CLUSTER
 from providers.management import NAMESPACE
 from providers.registry import rules
 from state.errors import ClusterformError
@@ -366,14 +366,7 @@ class _Planning:
     def _world(
         self, rendered: Rendered, physical: list[Resource], flips: Mapping[ResourceId, str]
     ) -> World:
-        owners: dict[str, tuple[ResourceId, ...]] = {}
-        planes: dict[str, tuple[ResourceId, ...]] = {}
-        for resource in physical:
-            kind_rules = rules(resource.id.group, resource.id.kind)
-            if kind_rules.machines and kind_rules.ready is not None:
-                owners[resource.unit] = (*owners.get(resource.unit, ()), resource.id)
-            if kind_rules.control_plane:
-                planes[resource.unit] = (*planes.get(resource.unit, ()), resource.id)
+        owners, planes = machine_owners(physical)
         return World(
             records=self.inputs.records,
             empty_clusters=tuple(self.live.empty),
@@ -383,25 +376,10 @@ class _Planning:
             planes=planes,
             deadlines=deadlines.of_plan(physical, self.live.objects, self.out.planned),
             class_flips=flips,
-            class_users=self._class_users(),
+            class_users=classes.users(self.out.planned, self._live_clusters),
             sets=holders(physical),
             orders=self.inputs.loaded.orders,
         )
-
-    def _class_users(self) -> dict[ResourceId, tuple[ResourceId, ...]]:
-        """The live clusters of every class that this plan writes, but for those that it deletes."""
-        written = {
-            p.change.id
-            for p in self.out.planned
-            if p.change.id.group_kind == CLUSTER_CLASS and not p.change.deletes
-        }
-        gone = {p.change.id for p in self.out.planned if p.change.deletes}
-        return {
-            id_: tuple(
-                u.id for u in users_of(id_, self._live_clusters(id_.cluster)) if u.id not in gone
-            )
-            for id_ in written
-        }
 
     def _machines_of(self, id_: ResourceId) -> int | None:
         """The machines of a live Cluster; None for what is none."""

@@ -98,3 +98,19 @@ class _Membership:
         for id_, units in reached.items():
             self._unit[id_] = units.pop() if len(units) == 1 else id_.cluster
         return self._unit
+
+
+Owners = dict[str, tuple[ResourceId, ...]]
+
+
+def machine_owners(resources: Iterable[Resource]) -> tuple[Owners, Owners]:
+    """By unit: what has machines and says when they are ready; and the control planes."""
+    owners: Owners = {}
+    planes: Owners = {}
+    for resource in resources:
+        kind_rules = rules(resource.id.group, resource.id.kind)
+        if kind_rules.machines and kind_rules.ready is not None:
+            owners[resource.unit] = (*owners.get(resource.unit, ()), resource.id)
+        if kind_rules.control_plane:
+            planes[resource.unit] = (*planes.get(resource.unit, ()), resource.id)
+    return owners, planes
