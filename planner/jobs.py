@@ -42,7 +42,7 @@ from state.resource import (
 
 _AGAIN = 256
 """Releases that are rendered again beside each other: their objects are in memory together."""
-FORMAT = b"2"
+FORMAT = b"3"
 """Counts up whenever what a job gives changes."""
 
 

@@ -91,6 +91,7 @@ class Releases:
             crds=spec.crds,
             capabilities=self._capabilities(document.management),
             hooks=spec.hooks,
+            by_kustomize=spec.flavour == "flux",
             secret_values=tuple(secret_values),
         )
         inputs = digest(

@@ -43,7 +43,15 @@ from providers.yamlfinding import (
     syntax,
 )
 from providers.yamlnodes import Mark, compose, descend
-from providers.yamlscalar import AMBIGUOUS, SUSPECT, NotJson, key_text, resolve, resolve_tagged
+from providers.yamlscalar import (
+    AMBIGUOUS,
+    SUSPECT,
+    NotJson,
+    key_text,
+    resolve,
+    resolve_by_kustomize,
+    resolve_tagged,
+)
 from state.errors import ClusterformError
 from state.resource import FieldPath, JsonObject
 
@@ -67,10 +75,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse(
-    content: bytes, path: str, limits: Limits = MANIFEST
+    content: bytes, path: str, limits: Limits = MANIFEST, *, by_kustomize: bool = False
 ) -> tuple[list[Document], list[Finding]]:
-    """All objects of a file, and what is wrong with it; what stands before an error is kept."""
-    reader = _Reader(path, limits)
+    """All objects of a file, and what is wrong with it; what stands before an error is kept.
+
+    `by_kustomize`: plain scalars as they are once kustomize has read and written them.
+    """
+    reader = _Reader(path, limits, by_kustomize)
     try:
         check_bytes(content, limits)
         reader.read(content)
@@ -119,11 +130,11 @@ class _Reader:
     """The state of reading one file."""
 
     __slots__ = (
-        "aliases", "anchors", "documents", "escapes", "expanded", "findings", "limits",
-        "merged", "merges", "nodes", "open", "path",
+        "aliases", "anchors", "by_kustomize", "documents", "escapes", "expanded", "findings",
+        "limits", "merged", "merges", "nodes", "open", "path",
     )  # fmt: skip
 
-    def __init__(self, path: str, limits: Limits) -> None:
+    def __init__(self, path: str, limits: Limits, by_kustomize: bool) -> None:
         self.path = path
         self.limits = limits
         self.documents: list[Document] = []
@@ -131,6 +142,7 @@ class _Reader:
         self.nodes = 0
         self.expanded = 0
         self.escapes = False
+        self.by_kustomize = by_kustomize
         self._forget()
 
     def _forget(self) -> None:
@@ -273,9 +285,11 @@ class _Reader:
         if event.tag:
             # `! 12` is text; PyYAML calls it plain all the same.
             return event.value
-        if event.value in AMBIGUOUS:
+        if event.value in AMBIGUOUS and not self.by_kustomize:
             self._note(boolean(event, "value"), "warning")
         try:
+            if self.by_kustomize:
+                return resolve_by_kustomize(event.value)
             return resolve(event.value)
         except NotJson as error:
             raise Refused("yaml-value", str(error), event.start_mark) from None
@@ -286,9 +300,9 @@ class _Reader:
             return _MERGE
         if event.anchor:
             self.anchors[event.anchor] = self._plain(event) if plain else event.value
-        elif plain and event.value in AMBIGUOUS:
+        elif plain and event.value in AMBIGUOUS and not self.by_kustomize:
             self._note(boolean(event, "key"), "warning")
-        if not plain:
+        if not plain or (self.by_kustomize and event.value in AMBIGUOUS):
             return event.value
         try:
             return key_text(event.value)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from datetime import date
 
 Scalar = str | int | float | bool | None
 
@@ -52,6 +53,7 @@ _INTEGER = re.compile(
 )
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _DOT_FLOAT = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
+_DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 _BASES = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
 
 
@@ -65,6 +67,27 @@ def resolve(text: str) -> Scalar:
         return text or None
     value = _yaml_value(text)
     return through_json(value) if isinstance(value, float) else value
+
+
+def resolve_by_kustomize(text: str) -> Scalar:
+    """The same for what kustomize has read and written again, as Flux does with every chart.
+
+    It knows go-yaml v3's table: `yes`, `no`, `on` and the like are text, and a
+    day is a time; a time stays what it is (measured on helm-controller 1.6).
+    """
+    if text in AMBIGUOUS:
+        return text
+    return _day(text) if _DAY.fullmatch(text) else resolve(text)
+
+
+def _day(text: str) -> str:
+    """As Go writes a day in JSON (RFC 3339); the text itself where there is no such day."""
+    year, month, day = map(int, text.split("-"))
+    try:
+        date(year, month, day)
+    except ValueError:
+        return text
+    return f"{year:04}-{month:02}-{day:02}T00:00:00Z"
 
 
 def resolve_tagged(tag: str, text: str) -> Scalar:

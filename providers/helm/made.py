@@ -47,11 +47,12 @@ class Unreadable(Exception):
 
 
 def objects_of(
-    texts: Iterable[Text], allowed: Collection[str]
+    texts: Iterable[Text], allowed: Collection[str], *, by_kustomize: bool = False
 ) -> tuple[list[Made], tuple[str, ...]]:
     """The objects of a render, CRDs first, then by template; and the hooks that are not run.
 
-    `allowed`: events of hooks that are. Raises Unreadable.
+    `allowed`: events of hooks that are. `by_kustomize`: templates go through it, as Flux sends
+    them; CRDs go past it. Raises Unreadable.
     """
     found: list[Made] = []
     skipped: list[str] = []
@@ -63,7 +64,12 @@ def objects_of(
         name = one.template.rpartition("/")[2]
         if name == "NOTES.txt" or name.startswith("_") or _NOTHING.match(one.text):
             continue
-        documents, findings = yamldoc.parse(one.text.encode(), one.template, _LIMITS)
+        documents, findings = yamldoc.parse(
+            one.text.encode(),
+            one.template,
+            _LIMITS,
+            by_kustomize=by_kustomize and not one.crd,
+        )
         errors = [f for f in findings if f.severity == "error"]
         if errors:
             line = f", line {errors[0].line} of the result" if errors[0].line else ""

@@ -61,6 +61,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Capabilities | None = None
     hooks: tuple[str, ...] = hooks.RUN
     """Events of hooks that are run; the others are not given."""
+    by_kustomize: bool = False
+    """Of a release of Flux, which sends every chart through kustomize (`providers.yamlscalar`)."""
     secret_values: tuple[str, ...] = ()
     """Texts that no message may show."""
 
@@ -128,6 +130,7 @@ class Renderer:
             values=request.values,
             crds=request.crds != "Skip",
             events=request.hooks,
+            by_kustomize=request.by_kustomize,
             seconds=max(1, round(self._seconds)),
         )
         try:

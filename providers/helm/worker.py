@@ -39,6 +39,8 @@ class Ask(msgspec.Struct, kw_only=True):
     crds: bool = True
     events: tuple[str, ...] = ()
     """Of hooks that are run."""
+    by_kustomize: bool = False
+    """Templates are read as kustomize would write them again."""
     seconds: int = 10
     """Of CPU."""
     helm: str = ""
@@ -82,7 +84,7 @@ def main() -> None:
         try:
             found = list(_by_binary(ask) if ask.helm else _by_engine(ask, charts))
             texts = [text for text in found if ask.crds or not text.crd]
-            objects, skipped = objects_of(texts, ask.events)
+            objects, skipped = objects_of(texts, ask.events, by_kustomize=ask.by_kustomize)
             answer = encoder.encode(Answer(objects=objects, skipped=skipped))
         except (binary.Failed, Unreadable) as error:
             answer = encoder.encode(Answer(problem=str(error)[:MESSAGE]))

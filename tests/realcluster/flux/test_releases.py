@@ -46,13 +46,8 @@ def made(flux: Flux, full: bool) -> dict[str, Body]:
     return {name: _make(flux, name, case) for name, case in CASES.items() if full or case.smoke}
 
 
-def _known(name: str) -> Any:
-    marks = [pytest.mark.xfail(strict=True)] if CASES[name].differs else []
-    return pytest.param(name, marks=marks)
-
-
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", [_known(name) for name in CASES])
+@pytest.mark.parametrize("name", CASES)
 def test_flux_applies_what_we_render(
     name: str, flux: Flux, renderer: Renderer, made: dict[str, Body], full: bool
 ) -> None:
@@ -115,6 +110,7 @@ def _ours(release: Release, case: Case, renderer: Renderer) -> list[Body]:
         name=release.release_name,
         namespace=release.target_namespace,
         values=values,
+        by_kustomize=True,
     )
     (result,) = renderer.render([request])
     assert result.findings == ()
