@@ -6,11 +6,12 @@ compute them. Source: helm-controller v1.6 and helm-operator v1.4 (docs/gitops.m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from planner.charts import Charts
 from planner.expansions import Chart as ChartUse
 from planner.expansions import Order, release_key
 from planner.index import Index, identity_of
@@ -20,13 +21,12 @@ from planner.kustomizations import remote_cluster
 from planner.load import LoadedDocument
 from planner.postrender import finished
 from planner.rendered import Source
-from planner.sources import Files, Sources
+from planner.sources import Sources
 from providers import yamldoc
 from providers.flux import sources as flux_sources
 from providers.flux.sources import SourceRevision
-from providers.helm.archive import read_archive
 from providers.helm.chart import Chart
-from providers.helm.constraint import satisfies, version_key
+from providers.helm.constraint import satisfies
 from providers.helm.pool import Capabilities, Request
 from providers.helm.release import ChartRef, ValuesFrom, of_helm_chart, parse
 from providers.helm.release import Release as Spec
@@ -52,7 +52,7 @@ class Releases:
         self._pins = pins
         self._values = values
         self._capabilities = capabilities
-        self._charts: dict[tuple[str, str], Chart] = {}
+        self._charts = Charts(sources, pins)
         self.charts: set[ChartUse] = set()
         self.findings: list[Finding] = []
         """Warnings about charts, once for each, and about fields of releases."""
@@ -136,7 +136,7 @@ class Releases:
 
     def folder_chart(self, path: str, version: str) -> Chart:
         """A chart of the fleet's own tree, checked against a version constraint."""
-        found = self._read(self._sources.own(path), path)
+        found = self._charts.read(self._sources.own(path), path)
         if version and not satisfies(found.version, version):
             raise ClusterformError(
                 "chart-version",
@@ -187,11 +187,11 @@ class Releases:
     def _located(self, management: str, ref: ChartRef, spec: Spec, index: Index) -> Chart:
         if ref.kind == "git":
             files = self._sources.find(ref.url, SourceRevision(branch=ref.ref))
-            return self._read(files.below(ref.path), ref.path)
+            return self._charts.read(files.below(ref.path), ref.path)
         if ref.kind == "repository":
             wanted = of_chart(ref.url, ref.name, ref.version)
             files = self._sources.find(ref.url, SourceRevision(), wanted)
-            return self._of_repository(files, ref)
+            return self._charts.of_repository(files, ref.name, ref.version)
         kind, namespace, name = ref.source
         source = index.get(management, kind, namespace, name)
         if source is None:
@@ -209,67 +209,18 @@ class Releases:
         wanted = of_chart(parsed.url, ref.name, ref.version) if repository else of_source(parsed)
         files = self._sources.find(parsed.url, parsed.revision, wanted, f"{namespace}/{name}", kind)
         if repository:
-            chart = self._of_repository(files, ref)
-            return self._with_values(chart, chart.files, ref)
-        if kind in ("GitRepository", "Bucket"):
-            return self._with_values(self._read(files.below(ref.path), ref.path), files, ref)
-        return self._whole(files, parsed.url)
-
-    def _with_values(self, chart: Chart, files: Mapping[str, bytes], ref: ChartRef) -> Chart:
-        """`valuesFiles`: paths are those of the chart, or of the whole repository that has it."""
-        if not ref.values_files:
-            return chart
-        key = (chart.digest, "\0".join(ref.values_files))
-        if key not in self._charts:
-            self._charts[key] = chart.with_values(files, ref.values_files, ref.ignore_missing)
-        return self._charts[key]
-
-    def _of_repository(self, files: Files, ref: ChartRef) -> Chart:
-        """A chart of a repository's folder: `NAME/`, or the newest `NAME-VERSION.tgz` that fits."""
-        if f"{ref.name}/Chart.yaml" in files:
-            found = self._read(files.below(ref.name), ref.name)
-            if not ref.version or satisfies(found.version, ref.version):
-                return found
-        archives = [
-            self._archive(files, path)
-            for path in files
-            if path.startswith(f"{ref.name}-") and path.endswith(".tgz") and "/" not in path
-        ]
-        fitting = [
-            chart
-            for chart in archives
-            if chart.name == ref.name and (not ref.version or satisfies(chart.version, ref.version))
-        ]
-        if not fitting:
-            raise ClusterformError(
-                "no-chart",
-                f"{files.where()} holds no chart {ref.name} {ref.version}".rstrip(),
-                hint=f"put it there as {ref.name}/ or {ref.name}-VERSION.tgz",
+            chart = self._charts.of_repository(files, ref.name, ref.version)
+            return self._charts.with_values(
+                chart, chart.files, ref.values_files, ref.ignore_missing
             )
-        return max(fitting, key=lambda chart: version_key(chart.version))
-
-    def _whole(self, files: Files, url: str) -> Chart:
-        """An artifact that is a chart: a folder with one, or the one archive in it."""
-        if "Chart.yaml" in files:
-            return self._read(files, url)
-        archives = [path for path in files if path.endswith(".tgz") and "/" not in path]
-        if len(archives) != 1:
-            raise ClusterformError("no-chart", f"{files.where()} is neither a chart nor holds one")
-        return self._archive(files, archives[0])
-
-    def _read(self, files: Files, path: str) -> Chart:
-        key = (files.identity(self._pins), path)
-        if key not in self._charts:
-            if "Chart.yaml" not in files:
-                raise ClusterformError("no-chart", f"there is no Chart.yaml in {files.where()}")
-            self._charts[key] = Chart.read(dict(files.prefetch()), files.where())
-        return self._charts[key]
-
-    def _archive(self, files: Files, path: str) -> Chart:
-        key = (files.identity(self._pins), path)
-        if key not in self._charts:
-            self._charts[key] = Chart.read(read_archive(files[path], path), files.where(path))
-        return self._charts[key]
+        if kind in ("GitRepository", "Bucket"):
+            return self._charts.with_values(
+                self._charts.read(files.below(ref.path), ref.path),
+                files,
+                ref.values_files,
+                ref.ignore_missing,
+            )
+        return self._charts.whole(files, parsed.url)
 
     # ------------------------------------------------------------------ values
 

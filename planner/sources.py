@@ -76,6 +76,11 @@ class Files(Mapping[str, bytes]):
         """A path as people know it, relative to the tree's root."""
         return (self.base + path).rstrip("/") or "."
 
+    @property
+    def tree_id(self) -> str:
+        """Tells trees apart while they are open."""
+        return str(id(self.tree))
+
     def only(self, paths: Iterable[str]) -> Files:
         """These files alone."""
         found = Files(self.tree, self.base)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from providers import yamldoc
 from providers.helm.chart import Chart
 from providers.helm.constraint import satisfies
+from providers.helm.dependencies import absent
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
 from state.resource import FieldPath, JsonObject
@@ -43,7 +44,8 @@ def lint(files: Mapping[str, bytes], where: str) -> Iterator[Finding]:
     yield from malformed
     if not any(f.severity == "error" for f in (*said, *malformed)):
         try:
-            Chart.read(files, where)
+            if not absent(files, where):  # what Chart.lock names is fetched where it is rendered
+                Chart.read(files, where)
         except ClusterformError as error:
             severity = "warning" if error.code == "chart-dependencies" else "error"
             yield _finding(f"{where}/Chart.yaml", error.brief, severity=severity, hint=error.hint)

@@ -49,7 +49,8 @@ def test_nothing_is_said_of_a_good_chart(chart: str) -> None:
         (f"{GOOD}deprecated: true\n", "warning charts/a/Chart.yaml:4: the chart is deprecated"),
         (
             f"{GOOD}dependencies: [{{name: b, version: 1.x}}]\n",
-            "warning charts/a/Chart.yaml:1: charts/a: it depends on b 1.x, which is not in charts/",
+            "warning charts/a/Chart.yaml:1: charts/a: it depends on b 1.x, which is not in charts/,"
+            " and there is no Chart.lock",
         ),
         (
             f"{GOOD.replace('v2', 'v1')}type: library\n",
