@@ -6,7 +6,6 @@ itself. By default every chart with `ci/*-values.yaml` is rendered with those.
 
 from __future__ import annotations
 
-import posixpath
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -77,20 +76,6 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
         what = f"chart {self.set.chart}" if self.set.chart else f"release {self.set.release}"
         file = self.file.removeprefix(f"{self.set.chart}/") if self.set.chart else self.file
         return f"{what} with {file}" if file else f"{what} with its own values"
-
-
-def charts_of(paths: Iterable[str]) -> list[str]:
-    """The folders of charts; those inside of another chart are part of it, hidden ones nobody's."""
-    found = sorted(
-        posixpath.dirname(path)
-        for path in paths
-        if posixpath.basename(path) == "Chart.yaml" and not f"/{path}".count("/.")
-    )
-    outer: list[str] = []
-    for folder in found:
-        if not any(folder.startswith(f"{above}/") or not above for above in outer):
-            outer.append(folder)
-    return [folder or "." for folder in outer]
 
 
 def declared(

@@ -8,7 +8,7 @@ dependency build` would: each chart comes from where any other chart is looked u
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from planner.sources import Files, Sources
 from providers.archive import packed_chart
@@ -155,3 +155,17 @@ class Charts:
                 hint="name it by the URL of a chart repository, or commit charts/",
             )
         return self.read(Files(files.tree, folder), folder)
+
+
+def charts_of(paths: Iterable[str]) -> list[str]:
+    """The folders of charts; those inside of another chart are part of it, hidden ones nobody's."""
+    found = sorted(
+        posixpath.dirname(path)
+        for path in paths
+        if posixpath.basename(path) == "Chart.yaml" and not f"/{path}".count("/.")
+    )
+    outer: list[str] = []
+    for folder in found:
+        if not any(folder.startswith(f"{above}/") or not above for above in outer):
+            outer.append(folder)
+    return [folder or "." for folder in outer]

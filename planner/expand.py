@@ -191,6 +191,10 @@ class Expander:
 
     # ------------------------------------------------------------------ other values
 
+    def read_chart(self, folder: str) -> None:
+        """Read a chart of the repository with all that it depends on. Raises ClusterformError."""
+        self._releases.folder_chart(folder, "")
+
     def variants(self, wanted: Iterable[Edit | Alone], pins: Pins) -> Iterator[Variant]:
         """What releases and charts come to with other values, in their order, after `expand`."""
         made = [self._varied(each, pins) for each in wanted]

@@ -54,6 +54,10 @@ class Expansion:
             self._cache.save()
             self._jobs.close()
 
+    def read_chart(self, folder: str) -> None:
+        """Read a chart of the repository with all that it depends on. Raises ClusterformError."""
+        self._expander.read_chart(folder)
+
     def variants(self, wanted: Iterable[Edit | Alone]) -> list[Variant]:
         """What releases and charts come to with other values, after `expand`; remembered, too."""
         try:

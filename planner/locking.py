@@ -8,19 +8,23 @@ well, and the lock is complete or is not written.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from planner.charts import charts_of
 from planner.expand import needs_expanding
+from planner.expansion import Expansion
 from planner.lockedcrds import Moved, Reading
 from planner.workspace import Workspace, without_errors
 from providers import crds, locked
 from providers.archive import Store, digest_of, replace_file
 from providers.fetch.fetcher import Fetcher
 from providers.fetch.web import Limits
+from providers.helm.dependencies import LOCKS
 from providers.kube.client import KubeClient
 from providers.locked import FILE, ClusterFacts, Lock, Locked, Wanted
 from providers.secrets import private_folder
@@ -59,9 +63,10 @@ def lock(
     pins = _Pins(old, tuple(update), _opened(workspace), say, limits)
     declared = workspace.declared
     loaded = declared
+    expansion = workspace.expansion_with(Lock(clusters=clusters), pins)
     if needs_expanding(declared):
-        facts = Lock(clusters=clusters)
-        loaded = without_errors(workspace.expand(declared, lock=facts, pinned=pins))
+        loaded = without_errors(expansion.expand(declared))
+    notes += _charts(workspace, expansion)
     pins.check_updates()
     reading = Reading(workspace, loaded)
     schemas = reading.content()
@@ -108,6 +113,18 @@ def fetch(workspace: Workspace, say: Say, limits: Limits | None = None) -> Fetch
             fetched[source.digest] = source
     present = len({source.digest for source in lock.sources}) - len(fetched)
     return Fetched(fetched=tuple(fetched.values()), present=present)
+
+
+def _charts(workspace: Workspace, expansion: Expansion) -> Iterator[str]:
+    """Pin what charts that no release uses depend on: `test` renders them. What cannot be is a note
+    for each."""
+    paths = [file.path for file in workspace.tree.files()]
+    locks = {posixpath.dirname(path) or "." for path in paths if posixpath.basename(path) in LOCKS}
+    for folder in sorted(locks.intersection(charts_of(paths))):
+        try:
+            expansion.read_chart(folder)
+        except ClusterformError as error:
+            yield f"chart {folder}, which no release uses: {error.brief}"
 
 
 class _Pins:

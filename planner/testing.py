@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from planner.cases import Case, case_of, charts_of, checked, declared, linted, text
+from planner.cases import Case, case_of, checked, declared, linted, text
+from planner.charts import charts_of
 from planner.edits import Edit as Values
 from planner.edits import Variant
 from planner.expectations import Edit, Expectation, Test, matching, problem, read_test

@@ -160,9 +160,9 @@ class Workspace:
         found = self.expansion or self._expansion(self.declared)
         return found.variants(wanted)
 
-    def expand(self, found: Loaded, *, lock: Lock, pinned: Pinned) -> Loaded:
-        """The same with what a lock would say: for who makes it (`planner.locking`)."""
-        return self._expansion(found, lock, pinned).expand(found)
+    def expansion_with(self, lock: Lock, pinned: Pinned) -> Expansion:
+        """One with what a lock would say: for who makes it (`planner.locking`)."""
+        return self._expansion(self.declared, lock, pinned)
 
     def _expansion(
         self, found: Loaded, lock: Lock | None = None, pinned: Pinned | None = None

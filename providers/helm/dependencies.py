@@ -20,6 +20,8 @@ from providers.helm.constraint import satisfies
 from state.errors import ClusterformError
 from state.resource import JsonObject
 
+LOCKS = ("Chart.lock", "requirements.lock")
+"""Of today, and of Helm 2."""
 DEEPEST = 8
 """Charts inside of charts."""
 MOST = 100
@@ -162,9 +164,7 @@ _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
 
 def _said(files: Mapping[str, bytes], metadata: JsonObject, where: str) -> _Said:
     old = metadata.get("apiVersion", "v1") == "v1"
-    holder, name = (
-        ("requirements.yaml", "requirements.lock") if old else ("Chart.yaml", "Chart.lock")
-    )
+    holder, name = ("requirements.yaml" if old else "Chart.yaml"), LOCKS[old]
     body = _document(files, holder, where) if old else metadata
     declared = _dicts(body.get("dependencies"))
     lock = _document(files, name, where) if declared and name in files else None

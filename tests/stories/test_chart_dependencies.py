@@ -365,3 +365,14 @@ def test_resolving_is_bounded_as_every_fetch(lab: Lab, server: Server) -> None:
     with pytest.raises(ClusterformError):
         lock(lab, limits=QUICK)
     assert not (lab.root / "clusterform.lock").exists()
+
+
+def test_charts_that_no_release_uses_are_locked_for_tests(lab: Lab, server: Server) -> None:
+    lab.remove("clusters/release.yaml")
+    lab.write("clusters/space.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")
+    put(lab, parent([one(server)], [one(server, "1.4.0")]))
+    put(lab, parent([one(server)], [one(server, "7.0.0")]), "charts/bad")
+    report = lock(lab)
+    assert locked_kinds(report) == [("helm", "metrics", "1.4.0")]
+    (note,) = report.notes
+    assert note.startswith("chart charts/bad, which no release uses: ")
