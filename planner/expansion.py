@@ -11,6 +11,7 @@ from planner import trace
 from planner.blueprints import Blueprints
 from planner.edits import Alone, Edit, Variant
 from planner.expand import Expander
+from planner.fluxsources import FluxSources
 from planner.inputvalues import InputValues, Look, Reveal
 from planner.jobs import Job, Jobs
 from planner.kustomizations import Kustomizations
@@ -175,9 +176,10 @@ def open_expansion(
     sources = Sources(tree, loaded.fleet.sources, store, pinned or from_lock(lock))
     jobs = Jobs(renderer=Renderer, cache=renders, pins=pins, sensitive=secrets.sensitive)
     values = InputValues(pins, reveal, look)
-    releases = Releases(sources, pins, values, _capabilities(lock))
+    flux = FluxSources(sources)
+    releases = Releases(sources, flux, pins, values, _capabilities(lock))
     blueprints = Blueprints(sources, loaded.fleet, pins, releases)
-    kustomizations = Kustomizations(sources, pins, values)
+    kustomizations = Kustomizations(sources, flux, pins, values)
     expander = Expander(jobs, sources, kustomizations, releases, blueprints, values)
     return Expansion(expander, jobs, renders, pins, digest_of(content) if content else "")
 

@@ -12,17 +12,17 @@ from collections.abc import Mapping
 import msgspec
 
 from planner.expansions import Order, release_key
+from planner.fluxsources import FluxSources, kept
 from planner.index import Index, identity_of
 from planner.inputvalues import InputValues
 from planner.jobs import Build, Job
 from planner.load import LoadedDocument, Overlay
 from planner.rendered import Part, Source
 from planner.sources import Files, Sources
-from providers.flux import sourceignore, substitute
 from providers.flux import sources as flux_sources
+from providers.flux import substitute
 from providers.flux.finish import finished
 from providers.flux.kustomization import FluxKustomization, KubeConfig, read, unsupported_findings
-from providers.locked import of_source
 from providers.secrets import Pins
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
@@ -43,8 +43,11 @@ _FLUX = "kustomize.toolkit.fluxcd.io"
 class Kustomizations:
     """Makes the jobs of one expansion."""
 
-    def __init__(self, sources: Sources, pins: Pins, values: InputValues) -> None:
+    def __init__(
+        self, sources: Sources, flux: FluxSources, pins: Pins, values: InputValues
+    ) -> None:
         self._sources = sources
+        self._flux = flux
         self._pins = pins
         self._values = values
 
@@ -115,11 +118,8 @@ class Kustomizations:
                 hint="declare it beside the Kustomization",
             )
         parsed = flux_sources.read(msgspec.json.decode(found.body))
-        name = f"{source.namespace}/{source.name}"
-        files = self._sources.find(
-            parsed.url, parsed.revision, of_source(parsed), name, source.kind
-        )
-        return _kept(files, parsed.ignore)
+        files = self._flux.files(document.management, parsed, index, spec.path)
+        return kept(files, parsed.ignore)
 
     def _variables(
         self, document: LoadedDocument, spec: FluxKustomization, index: Index
@@ -173,14 +173,6 @@ def remote_cluster(config: KubeConfig) -> str:
             hint="name the Secret that Cluster API makes for the cluster",
         )
     return f"{config.namespace}/{config.name.removesuffix(KUBECONFIG)}"
-
-
-def _kept(files: Files, ignore: str | None) -> Files:
-    """Without what source-controller leaves out of an artifact (`.sourceignore`, `spec.ignore`)."""
-    rules = {path: files[path] for path in files if path.rpartition("/")[2] == ".sourceignore"}
-    if ignore is None and not rules:
-        return files
-    return files.only(sourceignore.kept(list(files), rules, ignore))
 
 
 def _warning(source: Source, text: str) -> Finding:

@@ -14,6 +14,7 @@ import msgspec
 from planner.charts import Charts
 from planner.expansions import Chart as ChartUse
 from planner.expansions import Order, release_key
+from planner.fluxsources import FluxSources
 from planner.index import Index, identity_of
 from planner.inputvalues import InputValues
 from planner.jobs import Job
@@ -31,7 +32,7 @@ from providers.helm.pool import Capabilities, Request
 from providers.helm.release import ChartRef, ValuesFrom, of_helm_chart, parse
 from providers.helm.release import Release as Spec
 from providers.helm.values import merge
-from providers.locked import of_chart, of_source
+from providers.locked import of_chart
 from providers.secrets import Pins
 from providers.yamldoc import Finding
 from state.errors import ClusterformError
@@ -44,11 +45,13 @@ class Releases:
     def __init__(
         self,
         sources: Sources,
+        flux: FluxSources,
         pins: Pins,
         values: InputValues,
         capabilities: Callable[[str], Capabilities | None],
     ) -> None:
         self._sources = sources
+        self._flux = flux
         self._pins = pins
         self._values = values
         self._capabilities = capabilities
@@ -205,14 +208,16 @@ class Releases:
             inner = of_helm_chart(body)
             return self._located(management, inner, spec, index)
         parsed = flux_sources.read(body)
-        repository = kind == "HelmRepository"
-        wanted = of_chart(parsed.url, ref.name, ref.version) if repository else of_source(parsed)
-        files = self._sources.find(parsed.url, parsed.revision, wanted, f"{namespace}/{name}", kind)
-        if repository:
+        if kind == "HelmRepository":
+            wanted = of_chart(parsed.url, ref.name, ref.version)
+            files = self._sources.find(
+                parsed.url, parsed.revision, wanted, f"{namespace}/{name}", kind
+            )
             chart = self._charts.of_repository(files, ref.name, ref.version)
             return self._charts.with_values(
                 chart, chart.files, ref.values_files, ref.ignore_missing
             )
+        files = self._flux.files(management, parsed, index, ref.path)
         if kind in ("GitRepository", "Bucket"):
             return self._charts.with_values(
                 self._charts.read(files.below(ref.path), ref.path),

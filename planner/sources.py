@@ -16,9 +16,9 @@ from typing import Protocol
 
 from planner.expansions import UsedSource
 from providers import git, locked
-from providers.archive import Archive, Store, unpack
+from providers.archive import FILES, Archive, Store, too_large, unpack, unpack_commit
 from providers.flux.sources import SourceRevision, local_folder, normal_url
-from providers.git import SourceFile, SourceTree
+from providers.git import Skipped, SourceFile, SourceTree
 from providers.locked import Lock, Locked, Wanted
 from providers.secrets import Pins
 from state.errors import ClusterformError
@@ -33,6 +33,10 @@ class Tree(Protocol):
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Contents of files."""
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What is in it and is never read: links, submodules."""
 
 
 Pinned = Callable[[Wanted, str], Locked]
@@ -76,6 +80,18 @@ class Files(Mapping[str, bytes]):
         """A path as people know it, relative to the tree's root."""
         return (self.base + path).rstrip("/") or "."
 
+    def entries(self) -> Iterator[SourceFile]:
+        """Paths and blob ids."""
+        return (SourceFile(path, blob) for path, blob in self._blobs.items())
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What lies below the folder and is never read, by path relative to it."""
+        return tuple(
+            Skipped(s.path[len(self.base) :], s.why)
+            for s in self.tree.skipped
+            if s.path.startswith(self.base)
+        )
+
     @property
     def tree_id(self) -> str:
         """Tells trees apart while they are open."""
@@ -111,6 +127,63 @@ class Files(Mapping[str, bytes]):
         return {path[len(self.base) :]: content for path, content in found.items()}
 
 
+class Joined:
+    """A tree into which files of others were copied; paths are those of the tree's root."""
+
+    def __init__(self, files: Files) -> None:
+        self.under = files.tree
+        self._found = {files.where(e.path): (e.blob, files, e.path) for e in files.entries()}
+        self._skipped = list(files.tree.skipped)
+
+    def put(self, files: Files, source: str, target: str) -> None:
+        """Copy a folder or a file to a path. Raises ClusterformError('no-such-folder',
+        'bad-include', 'bad-archive')."""
+        inside = f"{source}/" if source else ""
+        chosen = {f"{target}/{p[len(inside) :]}": p for p in files if p.startswith(inside)}
+        if source in files:
+            chosen = {target: source}
+        if not chosen:
+            raise ClusterformError("no-such-folder", f"there is no {source or 'file'} in it")
+        # source-controller renames, and the file system refuses what is there (internal/fs).
+        folder = target == "." or any(path.startswith(f"{target}/") for path in self._found)
+        above = [target[:at] for at, char in enumerate(target) if char == "/"]
+        file = target in self._found and source not in files
+        if folder or file or any(path in self._found for path in above):
+            raise ClusterformError(
+                "bad-include",
+                f"{target} is there already",
+                hint="choose another spec.include[].toPath",
+            )
+        blobs = {e.path: e.blob for e in files.entries()}
+        self._found |= {to: (blobs[path], files, path) for to, path in chosen.items()}
+        if len(self._found) > FILES:
+            raise too_large(target)
+        self._skipped += [
+            Skipped(f"{target}/{s.path[len(inside) :]}", s.why)
+            for s in files.skipped()
+            if s.path.startswith(inside)
+        ]
+
+    def files(self, under: str = "") -> tuple[SourceFile, ...]:
+        """The files below a folder, sorted by path."""
+        root = under in ("", ".")
+        return tuple(
+            SourceFile(path, self._found[path][0])
+            for path in sorted(self._found)
+            if root or path == under or path.startswith(f"{under}/")
+        )
+
+    def read(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Contents of files of this tree."""
+        wanted = [(path, *self._found[path][1:]) for path in paths]
+        return {path: files[inner] for path, files, inner in wanted}
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What is in it and is never read."""
+        return tuple(sorted(self._skipped))
+
+
 class Sources:
     """The files behind URLs; each tree is opened once.
 
@@ -142,7 +215,8 @@ class Sources:
 
     def is_own(self, files: Files) -> bool:
         """These files are part of the fleet's own tree."""
-        return files.tree is self._tree
+        tree = files.tree.under if isinstance(files.tree, Joined) else files.tree
+        return tree is self._tree
 
     def find(
         self,
@@ -195,10 +269,12 @@ class Sources:
                 )
             if pin.form == "chart":
                 version = pin.resolved.partition("@")[0]
-                files = {f"{pin.chart or 'chart'}-{version}.tgz": content}
+                tree = Archive({f"{pin.chart or 'chart'}-{version}.tgz": content})
+            elif pin.kind == "git":
+                tree = unpack_commit(content, pin.wanted.text)
             else:
-                files = unpack(content, pin.wanted.text)
-            self._archives[key] = Files(Archive(files))
+                tree = Archive(unpack(content, pin.wanted.text))
+            self._archives[key] = Files(tree)
         return self._archives[key]
 
     def _is_pinned(self, path: Path, ref: str) -> bool:

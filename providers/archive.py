@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from providers.git import SourceFile
+from providers.git import Skipped, SourceFile
 from state.errors import ClusterformError
 
 BYTES = 256 << 20
@@ -32,8 +32,10 @@ FILES = 50_000
 class Archive:
     """The files of one archive, in memory, as a tree that `planner.sources.Files` reads."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], links: Iterable[str] = ()) -> None:
         self._files = files
+        self.skipped = tuple(Skipped(path, "a symbolic link") for path in sorted(links))
+        """What is in it and is never read."""
         self._entries = tuple(
             SourceFile(path, hashlib.sha256(files[path]).hexdigest()) for path in sorted(files)
         )
@@ -49,14 +51,18 @@ class Archive:
         return {path: self._files[path] for path in paths}
 
 
-def pack(files: Mapping[str, bytes]) -> bytes:
-    """An archive that depends on names and contents only."""
+def pack(files: Mapping[str, bytes], links: Iterable[str] = ()) -> bytes:
+    """An archive that depends on names and contents only; of links it has the names."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(files):
             entry = tarfile.TarInfo(path)  # time 0, mode 0644, owner 0, no names
             entry.size = len(files[path])
             archive.addfile(entry, io.BytesIO(files[path]))
+        for path in sorted(links):
+            entry = tarfile.TarInfo(path)
+            entry.type = tarfile.SYMTYPE
+            archive.addfile(entry)
     return out.getvalue()
 
 
@@ -81,7 +87,24 @@ def unpack(content: bytes, where: str, *, limit: int = BYTES) -> dict[str, bytes
     Raises ClusterformError('bad-archive') for links, devices, names that lead out of it or come
     twice, and for what is larger than the limits; nothing is written anywhere.
     """
+    found, links = _unpacked(content, limit, where)
+    if links:
+        raise bad_archive(where, f"{links[0]} is no regular file")
+    return found
+
+
+def unpack_commit(content: bytes, where: str, *, limit: int = BYTES) -> Archive:
+    """The files of a Git commit that was packed here: its links have names, and are left out.
+
+    Raises ClusterformError('bad-archive') as `unpack`.
+    """
+    return Archive(*_unpacked(content, limit, where))
+
+
+def _unpacked(content: bytes, limit: int, where: str) -> tuple[dict[str, bytes], list[str]]:
+    """Files by path, and the paths of symbolic links."""
     found: dict[str, bytes] = {}
+    links: list[str] = []
     try:
         if content[:2] == b"\x1f\x8b":
             content = _inflated(content, limit, where)
@@ -93,18 +116,21 @@ def unpack(content: bytes, where: str, *, limit: int = BYTES) -> dict[str, bytes
                     continue
                 if path.startswith(("/", "../")) or path in ("..", ".") or "\0" in path:
                     raise bad_archive(where, f"the name {entry.name!r} leads out of it")
-                if not entry.isreg() or entry.issparse():
+                if not (entry.isreg() or entry.issym()) or entry.issparse():
                     raise bad_archive(where, f"{path} is no regular file")
                 if path in found:
                     raise bad_archive(where, f"{path} is in it twice")
                 total += entry.size
-                if total > limit or len(found) >= FILES:
+                if total > limit or len(found) + len(links) >= FILES:
                     raise too_large(where, limit)
+                if entry.issym():
+                    links.append(path)
+                    continue
                 stream = archive.extractfile(entry)
                 found[path] = stream.read() if stream is not None else b""
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error):
         raise bad_archive(where, "it cannot be unpacked") from None
-    return found
+    return found, links
 
 
 def _inflated(content: bytes, limit: int, where: str) -> bytes:

@@ -37,17 +37,21 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the chart that is wanted; `""`: all files of the source."""
     layer: str = ""
     """Of an artifact in an OCI registry: media type of the layer that is wanted."""
+    submodules: bool = False
+    """Of a Git repository: with the files of its submodules, at the commits that it names."""
 
     @property
     def key(self) -> tuple[str, ...]:
         """The same for every spelling of the URL."""
         asked = canonical(self.asked).decode()
-        return (self.kind, normal_url(self.url), self.chart, self.layer, asked)
+        more = ("submodules",) if self.submodules else ()
+        return (self.kind, normal_url(self.url), self.chart, self.layer, asked, *more)
 
     @property
     def text(self) -> str:
         """For people: `https://charts.example.org metrics 1.x`."""
-        return " ".join(part for part in (self.url, self.chart, self.asked_text) if part)
+        more = "with submodules" if self.submodules else ""
+        return " ".join(part for part in (self.url, self.chart, self.asked_text, more) if part)
 
     @property
     def asked_text(self) -> str:
@@ -65,6 +69,7 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str
     chart: str = ""
     layer: str = ""
+    submodules: bool = False
     asked: SourceRevision = SourceRevision()
     resolved: str
     """Commit, chart version or digest of a manifest; after `TAG@` where a tag was chosen."""
@@ -77,7 +82,12 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def wanted(self) -> Wanted:
         """What it answers."""
         return Wanted(
-            kind=self.kind, url=self.url, asked=self.asked, chart=self.chart, layer=self.layer
+            kind=self.kind,
+            url=self.url,
+            asked=self.asked,
+            chart=self.chart,
+            layer=self.layer,
+            submodules=self.submodules,
         )
 
     @property
@@ -205,6 +215,7 @@ def of_source(source: Source) -> Wanted:
         url=clean_url(source.url),
         asked=source.revision,
         layer=source.layer_media_type,
+        submodules=source.recurse_submodules and source.kind == "GitRepository",
     )
 
 

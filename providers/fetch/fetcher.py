@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from providers.archive import Store, digest_of, unpack
+from providers.archive import Store, digest_of, unpack, unpack_commit
 from providers.fetch import charts, registry, repositories
 from providers.fetch.found import Found
 from providers.fetch.web import Limits, Web
@@ -72,12 +72,14 @@ class Fetcher:
         return way
 
     def _kept(self, wanted: Wanted, found: Found) -> Locked:
-        unpack(found.content, wanted.text, limit=self._limits.bytes)  # refused before it is kept
+        check = unpack_commit if wanted.kind == "git" else unpack
+        check(found.content, wanted.text, limit=self._limits.bytes)  # refused before it is kept
         return Locked(
             kind=wanted.kind,
             url=wanted.url,
             chart=wanted.chart,
             layer=wanted.layer,
+            submodules=wanted.submodules,
             asked=wanted.asked,
             resolved=found.resolved,
             digest=self._store.write(found.content),

@@ -1,8 +1,9 @@
 """Files of a Git repository at a commit, by the `git` binary, without a checkout.
 
 What runs is what the user set up for Git: credential helpers, ssh and its agent, proxies. Nothing
-that a repository brings runs: there are no hooks, filters, templates, submodules and no working
-tree (CVE-2024-32002, CVE-2025-48384). Only https, http and ssh are spoken, whatever a URL asks for.
+that a repository brings runs: there are no hooks, filters, templates and no working tree
+(CVE-2024-32002, CVE-2025-48384). A submodule is one more repository that is read in the same way.
+Only https, http and ssh are spoken, whatever a URL asks for.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from providers import git
 from providers.archive import FILES, pack, too_large
+from providers.fetch import submodules
 from providers.fetch.found import Found, newest
 from providers.fetch.web import Limits
+from providers.flux.sources import SourceRevision
 from providers.locked import Wanted
 from state.errors import ClusterformError
 
@@ -49,6 +54,8 @@ _URL = re.compile(
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NAME = re.compile(r"[^-\s:^~?*\[\\][^\s:^~?*\[\\]*")
 _USER = re.compile(r"//[^/@\s]*@")
+_DEEPEST, _MODULES = 8, 50
+"""Levels of submodules, and all of them together: each is a repository that is asked."""
 _MASTER = "master"
 """The branch where none is named, of Flux and of the Helm Operator."""
 
@@ -67,12 +74,12 @@ class Repositories:
     def _resolved(self, run: _Git, wanted: Wanted) -> Found:
         asked = wanted.asked
         if asked.commit:
-            return run.commit(asked.commit, asked.commit)
+            return self._found(run, wanted, asked.commit, asked.commit)
         if asked.semver:
             tags = [t.removeprefix("refs/tags/") for t in run.refs("refs/tags/*")]
             tag = newest(tags, asked.semver, wanted.text, wanted.url)
             commit = run.ref(f"refs/tags/{tag}")
-            return run.commit(commit, f"{tag}@{commit}")
+            return self._found(run, wanted, commit, f"{tag}@{commit}")
         name = asked.name or asked.tag or asked.branch or _MASTER
         if asked.name:
             ways = [asked.name]
@@ -84,9 +91,9 @@ class Repositories:
         for way in ways:
             if way in known:
                 commit = run.ref(way)
-                return run.commit(commit, commit)
+                return self._found(run, wanted, commit, commit)
         if _COMMIT.fullmatch(name):
-            return run.commit(name, name)
+            return self._found(run, wanted, name, name)
         raise ClusterformError(
             "no-such-revision",
             f"{wanted.url} has no {wanted.asked_text or f'branch {_MASTER}, the default'}",
@@ -95,7 +102,46 @@ class Repositories:
     def exactly(self, wanted: Wanted, resolved: str) -> Found:
         """The files of a commit."""
         with self._repository(wanted) as run:
-            return run.commit(resolved.rpartition("@")[2], resolved)
+            return self._found(run, wanted, resolved.rpartition("@")[2], resolved)
+
+    def _found(self, run: _Git, wanted: Wanted, commit: str, resolved: str) -> Found:
+        whole = _Whole(self._limits, wanted.url)
+        self._add(run, wanted, commit, "", whole, 0)
+        return Found(resolved=resolved, content=pack(whole.files, whole.links))
+
+    def _add(
+        self, run: _Git, above: Wanted, commit: str, prefix: str, whole: _Whole, depth: int
+    ) -> None:
+        """Add the files of a commit, and of its submodules where they are wanted. As go-git in
+        source-controller: an entry of the tree that .gitmodules does not name stays empty."""
+        content = run.commit(commit)
+        whole.add(prefix, content)
+        if not above.submodules or not content.modules:
+            return
+        named = submodules.read(run.modules(commit), above.url)
+        for path, pinned in sorted(content.modules.items()):
+            if path not in named:
+                continue
+            whole.modules += 1
+            if depth >= _DEEPEST or whole.modules > _MODULES:
+                raise ClusterformError(
+                    "bad-submodules",
+                    f"{whole.url} has more than {_MODULES} submodules or {_DEEPEST} levels of them",
+                )
+            one = msgspec.structs.replace(
+                above, url=named[path], asked=SourceRevision(commit=pinned)
+            )
+            at = f"{prefix}{path}/"
+            try:
+                with self._repository(one) as inner:
+                    self._add(inner, one, pinned, at, whole, depth + 1)
+            except ClusterformError as error:
+                raise ClusterformError(
+                    error.code,
+                    f"submodule {at[:-1]} of {whole.url}: {error.brief}",
+                    detail=error.detail,
+                    hint=error.hint,
+                ) from None
 
     @contextlib.contextmanager
     def _repository(self, wanted: Wanted) -> Iterator[_Git]:
@@ -110,6 +156,35 @@ class Repositories:
             run = _Git(Path(folder), wanted, self._limits)
             run.start()
             yield run
+
+
+class _Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a commit holds."""
+
+    files: dict[str, bytes]
+    links: list[str]
+    modules: dict[str, str]
+    """Commits of submodules by path."""
+
+
+class _Whole:
+    """A repository with its submodules, within the limits of one source."""
+
+    def __init__(self, limits: Limits, url: str) -> None:
+        self.url = url
+        self.files: dict[str, bytes] = {}
+        self.links: list[str] = []
+        self.modules = 0
+        self._limits = limits
+        self._bytes = 0
+
+    def add(self, prefix: str, found: _Commit) -> None:
+        """Put the files of a commit below a folder. Raises ClusterformError('bad-archive')."""
+        self.files |= {prefix + path: content for path, content in found.files.items()}
+        self.links += [prefix + path for path in found.links]
+        self._bytes += sum(map(len, found.files.values()))
+        if self._bytes > self._limits.bytes or len(self.files) + len(self.links) > FILES:
+            raise too_large(self.url, self._limits.bytes)
 
 
 class _Git:
@@ -150,8 +225,8 @@ class _Git:
         self._fetch("--depth=1", f"+{name}:refs/found")
         return self._rev("refs/found") or ""
 
-    def commit(self, commit: str, resolved: str) -> Found:
-        """Fetch a commit, alone where the server allows that; its files."""
+    def commit(self, commit: str) -> _Commit:
+        """Fetch a commit, alone where the server allows that; what is in it."""
         if not _COMMIT.fullmatch(commit):
             raise ClusterformError(
                 "bad-url", f"{self._wanted.url}: {commit!r} is no full commit id"
@@ -168,12 +243,30 @@ class _Git:
                 hint=f"clusterform sources lock --update {self._wanted.url}",
             )
         listed = self._run("ls-tree", "-r", "-l", "-z", commit).split(b"\0")[:-1]
-        sizes = [entry.partition(b"\t")[0].split()[-1] for entry in listed]
+        facts = [entry.partition(b"\t") for entry in listed]
+        sizes = [fact.split()[-1] for fact, _, _ in facts]
         total = sum(int(size) for size in sizes if size.isdigit())
         if len(listed) > FILES or total > self._limits.bytes:
             raise too_large(self._wanted.url, self._limits.bytes)
         tree = git.open_tree(self._folder, commit)
-        return Found(resolved=resolved, content=pack(tree.read(e.path for e in tree.entries)))
+        return _Commit(
+            files=tree.read(e.path for e in tree.entries),
+            links=[os.fsdecode(path) for fact, _, path in facts if fact.startswith(b"120000")],
+            modules={
+                os.fsdecode(path): fact.split()[2].decode()
+                for fact, _, path in facts
+                if fact.startswith(b"160000")
+            },
+        )
+
+    def modules(self, commit: str) -> bytes:
+        """What `.gitmodules` of a commit says, as Git reads it; it includes no other file."""
+        blob = f"{commit}:.gitmodules"
+        try:
+            self._run("cat-file", "-e", blob)
+        except ClusterformError:
+            return b""
+        return self._run("config", "--no-includes", "--blob", blob, "--null", "--list")
 
     def _fetch(self, *arguments: str) -> None:
         self._run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "origin", *arguments)
