@@ -19,15 +19,22 @@ from providers.helm.constraint import satisfies, version_key
 from providers.helm.dependencies import DEEPEST, Dependency, absent
 from providers.locked import of_chart
 from providers.secrets import Pins
+from providers.yamldoc import Finding
 from state.errors import ClusterformError
+
+_SHOWN = 3
+"""Links of a chart that a warning names."""
 
 
 class Charts:
     """Reads charts; each once."""
 
-    def __init__(self, sources: Sources, pins: Pins) -> None:
+    def __init__(self, sources: Sources, pins: Pins, findings: list[Finding]) -> None:
+        """`findings`: where warnings go."""
         self._sources = sources
         self._pins = pins
+        self._findings = findings
+        self._told: set[tuple[str, str]] = set()
         self._charts: dict[tuple[str, ...], Chart] = {}
         self._open: list[tuple[str, str]] = []
         """The folders whose dependencies are being looked for, outermost first."""
@@ -37,9 +44,30 @@ class Charts:
         key = (files.identity(self._pins), path, files.tree_id)
         if key not in self._charts:
             if "Chart.yaml" not in files:
-                raise ClusterformError("no-chart", f"there is no Chart.yaml in {files.where()}")
-            self._charts[key] = Chart.read(self._completed(files), files.where())
+                raise _no_chart(files)
+            self._charts[key] = chart = Chart.read(self._completed(files), files.where())
+            self._tell_links(files, chart)
         return self._charts[key]
+
+    def _tell_links(self, files: Files, chart: Chart) -> None:
+        """Helm reads what a link of a chart's folder points to; here it is left out."""
+        links = [found.path for found in files.skipped() if "link" in found.why]
+        place = (files.tree_id, files.where())
+        if not links or place in self._told:
+            return
+        self._told.add(place)
+        more = f" and {len(links) - _SHOWN} more" if len(links) > _SHOWN else ""
+        self._findings.append(
+            Finding(
+                severity="warning",
+                code="chart-link",
+                summary=f"chart {chart.name} {chart.version} is rendered without its symbolic links"
+                f" {', '.join(links[:_SHOWN])}{more}: Helm would follow them",
+                path=files.where(links[0]),
+                hint="copy what they point to into the chart; a chart beside it is a dependency"
+                " with repository: file://../NAME",
+            )
+        )
 
     def archive(self, files: Files, path: str) -> Chart:
         """A packed chart. Raises ClusterformError."""
@@ -155,6 +183,13 @@ class Charts:
                 hint="name it by the URL of a chart repository, or commit charts/",
             )
         return self.read(Files(files.tree, folder), folder)
+
+
+def _no_chart(files: Files) -> ClusterformError:
+    folder = f"{files.where()}/"
+    link = next((s.path for s in files.tree.skipped if folder.startswith(f"{s.path}/")), "")
+    why = f": {link} is a symbolic link or a submodule, which is not followed" if link else ""
+    return ClusterformError("no-chart", f"there is no Chart.yaml in {files.where()}{why}")
 
 
 def charts_of(paths: Iterable[str]) -> list[str]:

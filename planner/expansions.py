@@ -20,6 +20,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True, order=True):
     where: str
     lookups: int = 0
     """Places where it asks the cluster; rendered without one, they found nothing."""
+    tests: int = 0
+    """Hooks that are tests: they are left out."""
 
 
 class UsedSource(msgspec.Struct, frozen=True, kw_only=True, order=True):

@@ -48,6 +48,10 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     fetched: tuple[Locked, ...]
     present: int
     """Sources that were there already."""
+    pruned: int = 0
+    """Archives that the lock does not name, and that were removed."""
+    freed: int = 0
+    """Their bytes."""
 
 
 def lock(
@@ -93,8 +97,12 @@ def _put(path: Path, content: bytes) -> None:
         replace_file(path, content, 0o644)
 
 
-def fetch(workspace: Workspace, say: Say, limits: Limits | None = None) -> Fetched:
+def fetch(
+    workspace: Workspace, say: Say, limits: Limits | None = None, *, prune: bool = False
+) -> Fetched:
     """Fill the cache exactly as the lock says; a broken entry is made anew.
+
+    `prune`: then remove the archives that the lock does not name.
 
     Raises ClusterformError('no-lock', 'digest-mismatch', 'unreachable', …).
     """
@@ -112,7 +120,8 @@ def fetch(workspace: Workspace, say: Say, limits: Limits | None = None) -> Fetch
             fetcher.exactly(source)
             fetched[source.digest] = source
     present = len({source.digest for source in lock.sources}) - len(fetched)
-    return Fetched(fetched=tuple(fetched.values()), present=present)
+    pruned, freed = store.prune({s.digest for s in lock.sources}) if prune else (0, 0)
+    return Fetched(fetched=tuple(fetched.values()), present=present, pruned=pruned, freed=freed)
 
 
 def _charts(workspace: Workspace, expansion: Expansion) -> Iterator[str]:

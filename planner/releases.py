@@ -55,10 +55,10 @@ class Releases:
         self._pins = pins
         self._values = values
         self._capabilities = capabilities
-        self._charts = Charts(sources, pins)
         self.charts: set[ChartUse] = set()
         self.findings: list[Finding] = []
         """Warnings about charts, once for each, and about fields of releases."""
+        self._charts = Charts(sources, pins, self.findings)
         self._told: set[str] = set()
 
     def job(self, document: LoadedDocument, index: Index) -> Job:
@@ -171,6 +171,7 @@ class Releases:
                 digest=chart.digest,
                 where=chart.where,
                 lookups=chart.lookups,
+                tests=chart.tests,
             )
         )
         return chart

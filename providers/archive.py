@@ -12,11 +12,12 @@ import hashlib
 import io
 import os
 import posixpath
+import re
 import struct
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ from state.errors import ClusterformError
 BYTES = 256 << 20
 """Of one source, unpacked, and of a download."""
 FILES = 50_000
+_ENTRY = re.compile(r"[0-9a-f]{64}")
 
 
 class Archive:
@@ -219,6 +221,26 @@ class Store(msgspec.Struct, frozen=True):
         digest = digest_of(content)
         replace_file(self._path(digest), content)
         return digest
+
+    def prune(self, keep: Collection[str]) -> tuple[int, int]:
+        """Remove the archives that are not among these digests: how many, and their bytes.
+
+        Only what is called as an archive is called; a file of anybody else stays.
+        """
+        count = size = 0
+        for path in sorted(self.folder.iterdir()):
+            mine = _ENTRY.fullmatch(path.name) and path.is_file() and not path.is_symlink()
+            if not mine or f"sha256:{path.name}" in keep:
+                continue
+            found = path.stat().st_size
+            try:
+                path.unlink()
+            except OSError as error:
+                raise ClusterformError(
+                    "unwritable", f"cannot remove {path.name}: {error.strerror}", where=str(path)
+                ) from None
+            count, size = count + 1, size + found
+        return count, size
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest.removeprefix("sha256:")

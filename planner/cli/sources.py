@@ -48,19 +48,22 @@ def lock(settings: Global, update: tuple[str, ...]) -> int:
 
 @sources.command(
     epilog="""\b
-Example:
+Examples:
   clusterform sources fetch && clusterform plan       in CI, on a new machine
+  clusterform sources fetch --prune                   keep only what the lock names
 \b
 Exit codes: 0 all is there; 1 something is not, or is not what the lock says.
 """
 )
+@click.option("--prune", is_flag=True, help="Then remove archives that the lock does not name.")
 @click.pass_obj
-def fetch(settings: Global) -> int:
+def fetch(settings: Global, prune: bool) -> int:
     """Fill this machine's cache exactly as clusterform.lock says; other content is refused."""
     from planner import locking
     from planner.views.sources import fetch_text
 
-    click.echo(fetch_text(locking.fetch(settings.workspace(), _say(settings))), nl=False)
+    found = locking.fetch(settings.workspace(), _say(settings), prune=prune)
+    click.echo(fetch_text(found), nl=False)
     return Exit.OK
 
 

@@ -26,6 +26,11 @@ def fetch_text(found: Fetched) -> str:
         lines.append(f"Fetched {plural(len(lines), 'source')}; {found.present} were there already.")
     else:
         lines.append(f"Nothing to fetch: {plural(found.present, 'source')} in the cache.")
+    if found.pruned:
+        size = f"{found.freed / (1 << 20):.1f} MiB"
+        lines.append(
+            f"Removed {plural(found.pruned, 'archive')} that {FILE} does not name, {size}."
+        )
     return "\n".join(lines) + "\n"
 
 

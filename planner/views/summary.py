@@ -87,8 +87,10 @@ def input_lines(basis: Basis) -> Iterator[str]:
         yield f"source {source.url} at {source.revision}, from {source.where}{digest}"
     yield from (f"rendered by {renderer}" for renderer in basis.renderers)
     for chart in basis.charts:
-        lookups = f", {plural(chart.lookups, 'lookup')}" if chart.lookups else ""
-        yield f"chart {chart.name} {chart.version} {chart.digest[:12]}, from {chart.where}{lookups}"
+        said = [f"chart {chart.name} {chart.version} {chart.digest[:12]}", f"from {chart.where}"]
+        said += [plural(chart.lookups, "lookup")] if chart.lookups else []
+        said += [f"{plural(chart.tests, 'test hook')} left out"] if chart.tests else []
+        yield ", ".join(said)
 
 
 def limits(plan: Plan, found: Counts, names: Names) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from providers.helm import scan
+from providers.helm import hooks, scan
 from providers.helm.dependencies import Unit, units
 from providers.helm.values import merged_with, read_values
 from state.errors import ClusterformError
@@ -29,6 +29,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     evaluates: bool = False
     """It evaluates texts (`tpl`), so that values may be templates too."""
     lookups: int
+    tests: int = 0
+    """Hooks that are tests: they are left out."""
     random: tuple[tuple[str, str], ...] = ()
     """Functions whose results differ each time, each with its file; sorted. Of files that are no
     templates, such as values.yaml, where the chart evaluates texts."""
@@ -69,6 +71,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
             reads_capabilities=asked.capabilities,
             evaluates=asked.evaluates,
             lookups=asked.lookups,
+            tests=asked.tests,
             random=tuple(sorted(asked.random)),
         )
 
@@ -129,6 +132,7 @@ class _Asked:
         self.capabilities = False
         self.evaluates = False
         self.lookups = 0
+        self.tests = 0
         self.random: set[tuple[str, str]] = set()
 
     def read(self, found: list[Unit]) -> None:
@@ -136,7 +140,9 @@ class _Asked:
             self.capabilities |= bool(unit.metadata.get("kubeVersion"))
             for path, content in unit.files.items():
                 if path.startswith("templates/"):
-                    self._template(content.decode(errors="replace"))
+                    text = content.decode(errors="replace")
+                    self._template(text)
+                    self.tests += hooks.tests_in(text)
                     self._chance(unit, path, content)
         if self.evaluates:  # any text of any chart: a chart's values are its parent's, too
             for unit in found:

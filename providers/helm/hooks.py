@@ -6,6 +6,7 @@ https://helm.sh/docs/topics/charts_hooks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -87,6 +88,18 @@ def skipped_text(body: JsonObject, events: Collection[str]) -> str:
         return ""
     why = ", ".join(unrun) if events else f"unknown hook {annotations_of(body)[ANNOTATION]}"
     return f"{body.get('kind', '')} {name} ({why})"
+
+
+_HOOK = re.compile(r"^[^#\n]*?\bhelm\.sh/hook[\"']?[ \t]*:[ \t]*([^\n}]*)", re.MULTILINE)
+
+
+def tests_in(template: str) -> int:
+    """Objects of a template that are tests and nothing else, by what it says before it renders."""
+    found = 0
+    for said in _HOOK.findall(template):
+        events = {part.strip(" \t\"'") for part in said.partition("#")[0].lower().split(",")}
+        found += events.issubset(_TESTS)
+    return found
 
 
 def _number(said: object) -> int:

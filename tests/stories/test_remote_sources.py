@@ -351,6 +351,80 @@ def test_a_commit_that_no_name_leads_to_any_more_is_still_fetched_or_named(
     assert f"has no commit {locked} any more" in caught.value.brief
 
 
+def test_pruning_removes_what_the_lock_does_not_name_and_nothing_else(
+    lab: Lab, remote: Remote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock(lab)
+    remote.server.chart("metrics", "1.5.0", colour("purple"))
+    lock(lab, "metrics")
+    cache = lab.root / ".clusterform/cache/sources"
+    before = {path.name for path in cache.iterdir()}
+    (cache / "notes.txt").write_text("mine")
+    (cache / ("0" * 64)).symlink_to(lab.root / "clusterform.yaml")
+    assert (fetch(lab).pruned, len(before)) == (0, 5)  # four of them, and .gitignore
+    capsys.readouterr()
+    assert run(["-C", str(lab.root), "sources", "fetch", "--prune"]) == 0
+    assert capsys.readouterr().out == (
+        "Nothing to fetch: 3 sources in the cache.\n"
+        "Removed 1 archive that clusterform.lock does not name, 0.0 MiB.\n"
+    )
+    after = {path.name for path in cache.iterdir()}
+    assert after - before == {"notes.txt", "0" * 64}
+    assert len(before - after) == 1
+    assert colours(lab.plan())["metrics"] == "purple"
+
+
+def test_links_of_a_chart_are_left_out_and_said_once(lab: Lab, remote: Remote) -> None:
+    remote.write("charts/Chart.yaml", "apiVersion: v2\nname: linked\nversion: 1.0.0\n")
+    (remote.work / "charts/values.yaml").symlink_to("../apps/apps.yaml")
+    (remote.work / "charts/crds").symlink_to("../apps")
+    (remote.work / "linked").symlink_to("charts")
+    release = (
+        "---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n"
+        "metadata: {name: NAME, namespace: flux-system}\nspec:\n"
+        "  chart: {spec: {chart: PATH, sourceRef: {kind: GitRepository, name: fleet}}}\n"
+    )
+    text = (remote.work / "apps/apps.yaml").read_text()
+    made = [
+        release.replace("NAME", n).replace("PATH", p)
+        for n, p in (("a", "charts"), ("b", "./charts/"))
+    ]
+    remote.write("apps/apps.yaml", text + "".join(made))
+    remote.commit()
+    remote.push("main")
+    lock(lab)
+    found = [f for f in lab.workspace().loaded.findings if f.code == "chart-link"]
+    assert [(f.severity, f.path, f.summary) for f in found] == [
+        (
+            "warning",
+            "charts/crds",
+            "chart linked 1.0.0 is rendered without its symbolic links crds, values.yaml: Helm"
+            " would follow them",
+        )
+    ]
+    remote.write("apps/apps.yaml", text + release.replace("NAME", "a").replace("PATH", "linked"))
+    remote.commit()
+    remote.push("main")
+    with pytest.raises(ClusterformError, match="linked is a symbolic link or a submodule"):
+        lock(lab, "fleet")
+
+
+def test_test_hooks_are_left_out_and_counted(
+    lab: Lab, remote: Remote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    probe = CONFIG.replace(
+        "}}, namespace", "}}-probe, annotations: {helm.sh/hook: test}, namespace"
+    )
+    remote.server.chart("metrics", "1.9.0", {**colour("blue"), "templates/tests/probe.yaml": probe})
+    lock(lab)
+    plan = lab.plan()
+    assert colours(plan) == {"metrics": "blue", "logging": "red"}
+    assert [(c.name, c.tests) for c in plan.basis.charts] == [("logging", 0), ("metrics", 1)]
+    run(["-C", str(lab.root), "-v", "plan"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "metrics-1.9.0.tgz, 1 test hook left out" in said
+
+
 def test_credentials_of_a_url_are_in_no_file_and_no_message(lab: Lab, remote: Remote) -> None:
     lab.edit("clusters/sources.yaml", ("http://", "http://ann:hush@"))
     assert "hush" not in str(refused(lab).brief) + refused(lab).hint

@@ -307,6 +307,23 @@ def test_lookups_are_counted() -> None:
     assert chart.lookups == 2
 
 
+@pytest.mark.parametrize(
+    ("hook", "count"),
+    [
+        ("helm.sh/hook: test", 1),
+        ('"helm.sh/hook": "test-success, test-failure"', 0),  # Helm does not know the second
+        ('"helm.sh/hook": test-success # why', 1),
+        ("'helm.sh/hook': 'test,test-success'", 1),
+        ('"helm.sh/hook": post-install,test', 0),
+        ('# "helm.sh/hook": test', 0),
+        ('"helm.sh/hook-weight": test', 0),
+        ('"helm.sh/hook": test\n---\n  "helm.sh/hook": test', 2),
+    ],
+)
+def test_hooks_that_are_tests_are_counted(hook: str, count: int) -> None:
+    assert chart_of(hook).tests == count
+
+
 @pytest.mark.parametrize("text", ['{{"', "{{/*", '{{ "\\"', "{{ `", "{{ a", "{{{", "{{'"])
 def test_a_scan_is_linear(text: str) -> None:
     began = time.process_time()
