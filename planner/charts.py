@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from planner.sources import Files, Sources
 from providers.archive import packed_chart
 from providers.flux.sources import SourceRevision
+from providers.helm import ignore
 from providers.helm.archive import BYTES, read_archive
 from providers.helm.chart import Chart
 from providers.helm.constraint import satisfies, version_key
@@ -169,7 +170,7 @@ class Charts:
                 f" {chart.name} {chart.version}",
                 hint=f"run `helm dependency update` in {where} and commit the lock",
             )
-        return packed_chart(chart.name, chart.files)
+        return packed_chart(chart.name, ignore.kept(chart.files, chart.where))
 
     def _beside(self, files: Files, wanted: Dependency) -> Chart:
         """A chart of the same tree, by a path relative to the folder that names it."""
