@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
-from planner.edits import Alone, Edit, Variant
+from planner.expand.edits import Alone, Edit, Variant
 from planner.expectations import Test, ValuesSet, ci_values
 from planner.validate import Validation
 from planner.workspace import Workspace

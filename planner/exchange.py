@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from planner.expand.workload import WORKLOAD_CLUSTER, Workload, read_workload
 from planner.load import load
-from planner.workload import WORKLOAD_CLUSTER, Workload, read_workload
 from planner.workspace import Workspace
 from providers.flux import goyaml
 from providers.git import remote_url

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from planner.expand.jobs import Job
 from planner.expectations import dotted
-from planner.jobs import Job
 from planner.load import LoadedDocument
 from planner.render import Scopes, declared_kinds, render
 from planner.units import ADDONS, assign

@@ -15,9 +15,9 @@ from typing import Literal
 
 import msgspec
 
-from planner.charts import charts_of
-from planner.expand import needs_expanding
-from planner.expansion import Expansion
+from planner.expand.charts import charts_of
+from planner.expand.expander import needs_expanding
+from planner.expand.expansion import Expansion
 from planner.lockedcrds import Moved, Reading
 from planner.workspace import Workspace, without_errors
 from providers import crds, locked
@@ -137,7 +137,7 @@ def _charts(workspace: Workspace, expansion: Expansion) -> Iterator[str]:
 
 
 class _Pins:
-    """Pins as an expansion asks for them (`planner.sources.Pinned`): old stay, new are made."""
+    """Pins as an expansion asks for them (`expand.sources.Pinned`): old stay, new are made."""
 
     def __init__(
         self, old: Lock, update: tuple[str, ...], store: Store, say: Say, limits: Limits | None

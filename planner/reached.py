@@ -24,7 +24,7 @@ Sets = Mapping[ResourceId, tuple[ResourceId, ...]]
 """ConfigMap or Secret → the ClusterResourceSets of its namespace that name it."""
 _EXACT = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+].*)?")
 _KEY = re.compile(r"[0-9]-(.+)\.json")
-"""As `planner.handover` names what a set holds."""
+"""As `planner.expand.handover` names what a set holds."""
 _REINSTALLS = ("chartName", "repoURL", "releaseName", "namespace")
 _NAMED = 4
 

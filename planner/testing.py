@@ -15,9 +15,9 @@ from collections.abc import Iterator
 import msgspec
 
 from planner.cases import Case, case_of, checked, declared, linted, text
-from planner.charts import charts_of
-from planner.edits import Edit as Values
-from planner.edits import Variant
+from planner.expand.charts import charts_of
+from planner.expand.edits import Edit as Values
+from planner.expand.edits import Variant
 from planner.expectations import Edit, Expectation, Test, matching, problem, read_test
 from planner.explain import declared as resources_of
 from planner.lockedcrds import noted

@@ -16,12 +16,12 @@ from pathlib import Path
 import msgspec
 
 from planner.changes import Change
-from planner.edits import Alone, Edit, Variant
-from planner.expand import needs_expanding
-from planner.expansion import Expansion, open_expansion
+from planner.expand.edits import Alone, Edit, Variant
+from planner.expand.expander import needs_expanding
+from planner.expand.expansion import Expansion, open_expansion
+from planner.expand.origins import Origins
+from planner.expand.sources import Pinned
 from planner.load import LOCAL_FOLDER, Loaded, load
-from planner.origins import Origins
-from planner.sources import Pinned
 from providers import git, yamldoc
 from providers.builtin import Served
 from providers.kube.api import Transport

@@ -32,7 +32,7 @@ _ENTRY = re.compile(r"[0-9a-f]{64}")
 
 
 class Archive:
-    """The files of one archive, in memory, as a tree that `planner.sources.Files` reads."""
+    """The files of one archive, in memory, as a tree that `planner.expand.sources.Files` reads."""
 
     def __init__(self, files: Mapping[str, bytes], links: Iterable[str] = ()) -> None:
         self._files = files

@@ -237,7 +237,7 @@ def test_a_render_is_remembered_and_changes_nothing(
     lab = lab_of(tmp_path, "flux-v2")
     first = lab.plan()
     with monkeypatch.context() as without:
-        without.setattr("planner.expansion.Renderer", None)
+        without.setattr("planner.expand.expansion.Renderer", None)
         again = lab.plan()
     assert msgspec.json.encode(first) == msgspec.json.encode(again)
     lab.edit("profiles/base/logging.yaml", ('flush: "5"', 'flush: "6"'))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.charts import Charts
-from planner.sources import Files, Sources, from_lock
+from planner.expand.charts import Charts
+from planner.expand.sources import Files, Sources, from_lock
 from providers import git
 from providers.archive import Store
 from providers.helm import binary, ignore

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.fluxsources import _inside
+from planner.expand.fluxsources import _inside
 from providers.fetch import repositories, submodules
 from state.errors import ClusterformError
 from tests.stories.test_remote_sources import colours, elsewhere, fetch, lock, plain, refused

@@ -461,7 +461,7 @@ def test_charts_are_rendered_with_the_capabilities_of_the_lock(
             asked.extend(requests)
             return super().render(asked)
 
-    monkeypatch.setattr("planner.expansion.Renderer", Noting)
+    monkeypatch.setattr("planner.expand.expansion.Renderer", Noting)
     shutil.rmtree(lab.root / ".clusterform")  # the server is not asked, and renders are forgotten
     fetch(lab)
     assert lab.workspace().loaded.errors == ()

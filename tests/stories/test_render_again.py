@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.jobs import Job, Jobs
+from planner.expand.jobs import Job, Jobs
 from tests.support.lab import Lab
 
 FLEET = """\

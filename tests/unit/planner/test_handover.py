@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from planner import handover
-from planner.rendered import Part
+from planner.expand import handover
+from planner.expand.rendered import Part
 from state.desired import Profile
 from state.errors import ClusterformError
 from state.resource import Hook

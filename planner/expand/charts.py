@@ -2,7 +2,7 @@
 
 A chart's folder whose `charts/` lacks what its Chart.lock names is completed in memory, as `helm
 dependency build` would: each chart comes from where any other chart is looked up
-(`planner.sources`), or for `file://` from the same tree. A packed chart holds its own.
+(`planner.expand.sources`), or for `file://` from the same tree. A packed chart holds its own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping
 
-from planner.sources import Files, Sources
+from planner.expand.sources import Files, Sources
 from providers.archive import packed_chart
 from providers.flux.sources import SourceRevision
 from providers.helm import ignore

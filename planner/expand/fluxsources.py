@@ -11,8 +11,8 @@ import posixpath
 
 import msgspec
 
-from planner.index import Index
-from planner.sources import Files, Joined, Sources
+from planner.expand.index import Index
+from planner.expand.sources import Files, Joined, Sources
 from providers.flux import sourceignore
 from providers.flux.sources import Included, Source, read
 from providers.locked import of_source

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from planner.rendered import Part
+from planner.expand.rendered import Part
 from providers.helm.release import Release
 from providers.kustomize.options import BuiltObject
 from providers.kustomize.postrender import post_render

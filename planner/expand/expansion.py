@@ -7,18 +7,18 @@ from pathlib import Path
 
 import msgspec
 
-from planner import trace
-from planner.blueprints import Blueprints
-from planner.edits import Alone, Edit, Variant
-from planner.expand import Expander
-from planner.fluxsources import FluxSources
-from planner.inputvalues import InputValues, Look, Reveal
-from planner.jobs import Job, Jobs
-from planner.kustomizations import Kustomizations
+from planner.expand import trace
+from planner.expand.blueprints import Blueprints
+from planner.expand.edits import Alone, Edit, Variant
+from planner.expand.expander import Expander
+from planner.expand.fluxsources import FluxSources
+from planner.expand.inputvalues import InputValues, Look, Reveal
+from planner.expand.jobs import Job, Jobs
+from planner.expand.kustomizations import Kustomizations
+from planner.expand.releases import Releases
+from planner.expand.sources import Pinned, Sources, from_lock
 from planner.load import Loaded, LoadedDocument
 from planner.parsecache import ParseCache
-from planner.releases import Releases
-from planner.sources import Pinned, Sources, from_lock
 from providers import locked, secrets, yamldoc
 from providers.archive import Store, digest_of
 from providers.git import SourceTree
@@ -85,7 +85,7 @@ class Expansion:
     ) -> tuple[Job | None, list[FieldPath]]:
         """The job that an object came of, and the values that one of its fields depends on.
 
-        The values are found by experiment (`planner.trace`); none for what no chart rendered.
+        The values are found by experiment (`trace`); none for what no chart rendered.
         """
         job = self.job_of(document)
         if job is None or job.chart is None:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from planner.expand.index import Index, identity_of
 from planner.expansions import UsedSource
-from planner.index import Index, identity_of
 from planner.load import LoadedDocument
 from providers.builtin import Served
 from providers.secrets import Pins

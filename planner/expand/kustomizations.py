@@ -11,14 +11,14 @@ from collections.abc import Mapping
 
 import msgspec
 
+from planner.expand.fluxsources import FluxSources, kept
+from planner.expand.index import Index, identity_of
+from planner.expand.inputvalues import InputValues
+from planner.expand.jobs import Build, Job
+from planner.expand.rendered import Part, Source
+from planner.expand.sources import Files, Sources
 from planner.expansions import Order, release_key
-from planner.fluxsources import FluxSources, kept
-from planner.index import Index, identity_of
-from planner.inputvalues import InputValues
-from planner.jobs import Build, Job
 from planner.load import LoadedDocument, Overlay
-from planner.rendered import Part, Source
-from planner.sources import Files, Sources
 from providers.flux import sources as flux_sources
 from providers.flux import substitute
 from providers.flux.finish import finished

@@ -7,16 +7,16 @@ from functools import partial
 
 import msgspec
 
-from planner.edits import Alone
+from planner.expand.edits import Alone
+from planner.expand.handover import object_name, resource_set
+from planner.expand.index import identity_of
+from planner.expand.jobs import Build, Job, Template
+from planner.expand.releases import Releases
+from planner.expand.rendered import Part, Source
+from planner.expand.sources import Sources
+from planner.expand.workload import Workload, read_workload
 from planner.expansions import ALONE
-from planner.handover import object_name, resource_set
-from planner.index import identity_of
-from planner.jobs import Build, Job, Template
 from planner.load import LoadedDocument
-from planner.releases import Releases
-from planner.rendered import Part, Source
-from planner.sources import Sources
-from planner.workload import Workload, read_workload
 from providers.capi import CLUSTER
 from providers.flux import substitute
 from providers.helm.pool import Request

@@ -12,22 +12,22 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from planner import profiles
-from planner.blueprints import Blueprints
-from planner.edits import Alone, Edit, Variant
+from planner.expand import profiles
+from planner.expand.blueprints import Blueprints
+from planner.expand.edits import Alone, Edit, Variant
+from planner.expand.gitopsprofile import pointed, sync
+from planner.expand.handover import chart_proxy
+from planner.expand.index import Index, group_kind
+from planner.expand.inputvalues import UNKNOWN, InputValues
+from planner.expand.jobs import Done, Job, Jobs, as_finding
+from planner.expand.kustomizations import Kustomizations
+from planner.expand.releases import Releases
+from planner.expand.rendered import Source, checked, documents
+from planner.expand.sources import Sources
+from planner.expand.workload import WORKLOAD_CLUSTER
 from planner.expansions import Order
-from planner.gitopsprofile import pointed, sync
-from planner.handover import chart_proxy
-from planner.index import Index, group_kind
-from planner.inputvalues import UNKNOWN, InputValues
-from planner.jobs import Done, Job, Jobs, as_finding
-from planner.kustomizations import Kustomizations
 from planner.load import Loaded, LoadedDocument
 from planner.manifest import Manifest
-from planner.releases import Releases
-from planner.rendered import Source, checked, documents
-from planner.sources import Sources
-from planner.workload import WORKLOAD_CLUSTER
 from providers.flux import sources as flux_sources
 from providers.flux.kustomization import KUSTOMIZATION
 from providers.helm.release import HELM_RELEASES

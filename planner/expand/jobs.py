@@ -12,13 +12,13 @@ from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
+from planner.expand.rendered import Part, Source, checked
+from planner.expand.rendervalues import RenderValues
+from planner.expand.sources import Files
 from planner.expansions import Order
 from planner.load import Sensitive
 from planner.manifest import Manifest
 from planner.parsecache import Entry, ParseCache
-from planner.rendered import Part, Source, checked
-from planner.rendervalues import RenderValues
-from planner.sources import Files
 from providers import yamldoc
 from providers.flux import clusterctl
 from providers.helm import hooks

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from planner.index import identity_of
+from planner.expand.index import identity_of
 from planner.load import LoadedDocument
 from providers.helm.values import merged_with
 from providers.secrets import Pins

@@ -11,18 +11,18 @@ from typing import Any
 
 import msgspec
 
-from planner.charts import Charts
+from planner.expand.charts import Charts
+from planner.expand.fluxsources import FluxSources
+from planner.expand.index import Index, identity_of
+from planner.expand.inputvalues import InputValues
+from planner.expand.jobs import Job
+from planner.expand.kustomizations import remote_cluster
+from planner.expand.postrender import finished
+from planner.expand.rendered import Source
+from planner.expand.sources import Sources
 from planner.expansions import Chart as ChartUse
 from planner.expansions import Order, release_key
-from planner.fluxsources import FluxSources
-from planner.index import Index, identity_of
-from planner.inputvalues import InputValues
-from planner.jobs import Job
-from planner.kustomizations import remote_cluster
 from planner.load import LoadedDocument
-from planner.postrender import finished
-from planner.rendered import Source
-from planner.sources import Sources
 from providers import yamldoc
 from providers.flux import sources as flux_sources
 from providers.flux.sources import SourceRevision

@@ -1,6 +1,6 @@
 """Where the changed fields of rendered objects come from: the line of the value, or the template.
 
-Found as `explain` finds it (`planner.trace`), for as many fields as a plan can afford; the others
+Found as `explain` finds it (`trace`), for as many fields as a plan can afford; the others
 keep the line of their release. What is found for one release of a chart holds for the others whose
 value agrees.
 """
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from planner.changes import Cause, Change, FieldChange
-from planner.expansion import Expansion
-from planner.jobs import Job
+from planner.expand.expansion import Expansion
+from planner.expand.jobs import Job
 from planner.load import LoadedDocument
 from state.fields import MISSING, value_at
 from state.resource import FieldPath

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from planner.expand.rendered import Part
 from planner.load import LoadedDocument
-from planner.rendered import Part
 from state.desired import Gitops
 from state.resource import JsonObject, canonical
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from planner.rendered import Part, checked
+from planner.expand.rendered import Part, checked
 from providers.builtin import KINDS
 from providers.capi import ADDONS
 from providers.management import CRD

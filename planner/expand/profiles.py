@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from planner.expand.handover import kind_of, object_name
+from planner.expand.index import group_kind
+from planner.expand.rendered import Source
 from planner.expansions import Order, release_key
-from planner.handover import kind_of, object_name
-from planner.index import group_kind
 from planner.load import LoadedDocument
-from planner.rendered import Source
 from providers.capi import CLUSTER
 from providers.selected import RESOURCE_SET
 from state.desired import FleetSpec, Profile

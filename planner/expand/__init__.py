@@ -1,0 +1,1 @@
+"""What Git says of releases, Kustomizations, blueprints and profiles → the objects it comes to."""
