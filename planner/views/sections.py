@@ -257,7 +257,7 @@ def kinds_text(changes: Iterable[Change], limit: int = 6) -> str:
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     texts = [f"{kind} {count:,}" for kind, count in ordered[:limit]]
     if len(ordered) > limit:
-        texts.append(f"{len(ordered) - limit} other kinds")
+        texts.append(plural(len(ordered) - limit, "other kind"))
     return ", ".join(texts)
 
 
