@@ -78,11 +78,11 @@ def suspended_findings(
 ) -> tuple[Finding, ...]:
     """One for every suspended release that would change something."""
     counts: dict[tuple[str, str], int] = {}
-    for resource in resources:
-        reason = suspended.get(resource.id)
-        if reason is not None:
-            where = str(resource.origin)
-            counts[reason, where] = counts.get((reason, where), 0) + 1
+    places = {r.id: str(r.origin) for r in resources if r.id in suspended}
+    of_release = {suspended[id_]: where for id_, where in places.items()}
+    for id_, reason in suspended.items():
+        where = places.get(id_) or of_release.get(reason, "")
+        counts[reason, where] = counts.get((reason, where), 0) + 1
     return tuple(
         Finding(
             kind="suspended",

@@ -77,12 +77,15 @@ class MustBe(Frozen, frozen=True, kw_only=True, tag="is"):
     `fingerprint` maps the text of a path to a short hash of its value and owners. Of sensitive
     paths only owners and presence count; what they say is guarded by `generation`, which every
     change of a spec moves and no status does, or, for kinds without one, by `resource_version`.
+    `hidden` are sensitive paths that the kind alone does not tell: what renders put there, now or
+    when the object was last written.
     """
 
     uid: str
     fingerprint: dict[str, str]
     resource_version: str = ""
     generation: int = 0
+    hidden: tuple[FieldPath, ...] = ()
 
 
 class AfterAction(Frozen, frozen=True, kw_only=True, tag="after"):

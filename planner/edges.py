@@ -115,7 +115,7 @@ class _Builder:
         order_releases(self.world.orders, self.writes, empty, self._gate, self.edge)
         order_sets(self.world.sets, self.writes, self._gate, self.edge)
         order_hooks(self.writes, self._gate, self.edge)
-        order_suspensions(self.writes, self.edge)
+        order_suspensions(self.writes, self.removals.values(), self.world.records, self.edge)
         self._convergence()
 
     def graph(self) -> Graph:

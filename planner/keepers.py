@@ -50,22 +50,18 @@ class Runner(msgspec.Struct, frozen=True):
 
 
 class Keepers:
-    """Looks up owners in the object's cluster and in its management cluster: one LIST a kind.
+    """Looks up owners in the object's cluster and in its management cluster: one LIST a kind."""
 
-    `stopped` says of which owners the plan itself takes care (planner.takeover).
-    """
-
-    def __init__(
-        self,
-        client: Callable[[str], KubeClient | None],
-        stopped: Callable[[ResourceId], bool] = lambda _: False,
-    ) -> None:
+    def __init__(self, client: Callable[[str], KubeClient | None]) -> None:
         self._client = client
-        self._stopped = stopped
         self._known: dict[tuple[str, GroupKind], Known | str] = {}
 
-    def of(self, live: Present) -> Keeper:
-        """The running owner that an object's labels name; empty: there is none."""
+    def of(self, live: Present, release: Release | None = None) -> Keeper:
+        """The running owner that an object's labels name; empty: there is none.
+
+        `release`: of the object in Git. What runs that in the management cluster is for
+        planner.takeover to refuse or to suspend; any other owner would go on.
+        """
         if made_by_topology(live.id.group_kind, live.labels):
             return Keeper(name=f"the topology of Cluster {live.labels.get(CLUSTER_NAME, '')}")
         for kind in _FLUX:
@@ -75,7 +71,7 @@ class Keepers:
                 continue
             for cluster in dict.fromkeys((live.id.cluster, live.id.cluster.partition("/")[0])):
                 id_ = ResourceId(cluster, kind.group, kind.kind, namespace, name)
-                if self._stopped(id_):
+                if release is not None and id_ == _stands_for(release, kind, live.id.cluster):
                     continue
                 found = self._runner(id_)
                 if found.unreadable:
@@ -118,3 +114,10 @@ class Keepers:
             return {(p.id.namespace, p.id.name): p for p in found}
         except ClusterformError as error:
             return error.brief
+
+
+def _stands_for(release: Release, kind: GroupKind, cluster: str) -> ResourceId | None:
+    if kind not in _RUNNING.get(release.kind, ()):
+        return None
+    management = cluster.partition("/")[0]
+    return ResourceId(management, kind.group, kind.kind, release.namespace, release.name)

@@ -31,7 +31,7 @@ from providers.base import references, values
 from providers.builtin import Served
 from providers.management import NAMESPACE
 from providers.registry import needed, rules
-from providers.secrets import sensitive_paths
+from providers.secrets import told_by_kind, unhashed_paths
 from state.fingerprint import fingerprint, watched_paths
 from state.live import Absent, Observation, Present
 from state.resource import JsonObject, Release, Resource, ResourceId, canonical
@@ -85,8 +85,10 @@ class Maker(Decider):
         id_ = resource.id
         kind_rules = rules(id_.group, id_.kind)
         reads = [path for dotted in kind_rules.reads for path, _ in values(live.body, dotted)]
-        sensitive = {path for path, _ in resource.secrets}
-        sensitive |= set(sensitive_paths(id_.group, id_.kind, live.body))
+        recorded = self._context.records.get(id_)
+        hidden = {path for path, _ in resource.secrets if not told_by_kind(id_, path)}
+        hidden |= set(recorded.hidden if recorded else ())
+        sensitive = unhashed_paths(id_, live.body, hidden)
         paths = {*watched_paths(body, live, reads), *sensitive}
         return MustBe(
             uid=live.uid,
@@ -95,6 +97,7 @@ class Maker(Decider):
             resource_version=live.resource_version
             if sensitive and not live.metadata.generation
             else "",
+            hidden=tuple(sorted(hidden)),
         )
 
     def _dangling(self, resource: Resource) -> Iterator[Finding]:

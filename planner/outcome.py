@@ -24,7 +24,7 @@ from providers.registry import rules
 from state.fingerprint import fingerprint
 from state.live import Observation, Present
 from state.recorded import Records
-from state.resource import Resource, ResourceId, canonical, digest
+from state.resource import Release, Resource, ResourceId, canonical, digest
 
 
 class Context(msgspec.Struct, kw_only=True):
@@ -36,10 +36,12 @@ class Context(msgspec.Struct, kw_only=True):
     records: Records
     scopes: Scopes
     comparer: Comparer
-    keeper_of: Callable[[Present], Keeper] = lambda _: Keeper()
-    """Who is still at work on a live object."""
+    keeper_of: Callable[[Present, Release | None], Keeper] = lambda _, __: Keeper()
+    """Who is still at work on a live object, but for its own release."""
     hold_of: Callable[[Resource, Observation], Hold | None] = lambda _, __: None
     """Why nothing of a resource's release may be written."""
+    hold_of_removal: Callable[[Present, str], Hold | None] = lambda _, __: None
+    """Why an object that left its release (and its unit) is not deleted."""
     decrypts: bool = False
     """An apply writes what SOPS encrypted."""
     named: Collection[ResourceId] = ()

@@ -44,6 +44,7 @@ from planner.checks import Around, Checks
 from planner.compare import Candidate, Comparer, Comparison
 from planner.dryrun import DryRunner
 from planner.edges import World
+from planner.expansions import release_key
 from planner.facts import FactReader
 from planner.hookruns import Hooks
 from planner.impact import read_before, with_impact
@@ -61,7 +62,7 @@ from planner.rotation import describe_rotations, trigger
 from planner.select import Selector
 from planner.standing import Fates
 from planner.takeover import Agreed, Takeovers
-from planner.targets import cut, only
+from planner.targets import cut, only, without_idle
 from planner.topologies import Surroundings
 from planner.units import assign, cluster_unit, is_workload, machine_owners
 from planner.unwanted import Unwanted
@@ -257,8 +258,8 @@ class _Planning:
     ) -> None:
         wanted = {r.id for r in physical}
         agreed = Agreed(self.options.adopt)
-        agreed.check(physical)
-        keepers = Keepers(self.reader.client, agreed)
+        agreed.check(physical, self.inputs.records)
+        keepers = Keepers(self.reader.client)
         takeovers = Takeovers(keepers, self.reader.client, self.inputs.records, agreed)
         context = self._context(keepers, takeovers)
         fates = Fates(
@@ -270,11 +271,16 @@ class _Planning:
         )
         Declared(context, fates, wanted).compare_all(physical, names, self._in_threads, self.out)
         Hooks(context, fates, wanted).run(physical, self.out)
-        self.out.planned += takeovers.steps()
-        self.out.findings += [*takeovers.held(), *takeovers.findings]
         gone = {p.id for p in self._owned_elsewhere(wanted)}
         gone |= {id_ for id_ in self.inputs.records if id_ not in wanted}
-        Unwanted(context, fates).decide_all(gone, unit_of, self.out)
+        paused = {
+            release_key(r.id.cluster, r.release)
+            for r in physical
+            if r.release and r.release.suspended
+        }
+        Unwanted(context, fates, paused).decide_all(gone, unit_of, self.out)
+        self.out.planned += takeovers.steps()
+        self.out.findings += [*takeovers.held(), *takeovers.findings]
 
     def _context(self, keepers: Keepers, takeovers: Takeovers) -> Context:
         records = self.inputs.records
@@ -293,6 +299,7 @@ class _Planning:
             ),
             keeper_of=keepers.of,
             hold_of=takeovers.hold,
+            hold_of_removal=takeovers.hold_removal,
             decrypts=bool(self.fleet.decryption),
             named=self.asked,
             destroy_clusters=self.fleet.guards.destroy_clusters,
@@ -412,6 +419,7 @@ class _Planning:
             changes, graph, cleared = cut(
                 changes, graph, cleared, physical, self.targets, self.options.excludes
             )
+        changes, graph = without_idle(changes, graph)
         basis = basis_of(
             self.inputs.loaded, self.reader.client, changes, self._selectors(), self.inputs.tool
         )

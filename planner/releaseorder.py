@@ -16,6 +16,7 @@ from planner.units import is_workload
 from providers.base import APPLIED, Milestone
 from providers.registry import rules
 from providers.selected import RESOURCE_SET
+from state.recorded import Records
 from state.resource import ResourceId
 
 AddGate = Callable[[str, tuple[tuple[ResourceId, Milestone], ...], str], str]
@@ -61,8 +62,13 @@ def order_releases(
             edge(ready, change.action, order.reason, APPLIED)
 
 
-def order_suspensions(writes: Mapping[ResourceId, list[Change]], edge: Callable[..., None]) -> None:
-    """What runs a release is suspended before any object of the release is written."""
+def order_suspensions(
+    writes: Mapping[ResourceId, list[Change]],
+    removals: Iterable[Change],
+    records: Records,
+    edge: Callable[..., None],
+) -> None:
+    """What runs a release is suspended before any object of it is written or deleted."""
     suspended = {
         release_key(c.id.cluster, c.release): c
         for changes in writes.values()
@@ -79,6 +85,14 @@ def order_suspensions(writes: Mapping[ResourceId, list[Change]], edge: Callable[
             first = suspended.get(release_key(management, change.release))
             if first is not None:
                 edge(first.action, change.action, "its release is suspended first", APPLIED)
+    for change in removals:
+        recorded = records.get(change.id)
+        if recorded is None or recorded.release is None:
+            continue
+        management = change.id.cluster.partition("/")[0]
+        first = suspended.get(release_key(management, recorded.release))
+        if first is not None:
+            edge(first.action, change.action, "its release is suspended first", APPLIED)
 
 
 def order_sets(

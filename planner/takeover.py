@@ -58,17 +58,17 @@ class Agreed:
     def __init__(self, patterns: Iterable[str]) -> None:
         self._patterns = tuple(patterns)
 
-    def __call__(self, id_: ResourceId) -> bool:
-        """The live HelmRelease or Kustomization is named."""
-        return self._named(f"{id_.kind}/{id_.namespace}/{id_.name}")
-
     def release(self, release: Release) -> bool:
         """The release of Git is named."""
         return self._named(f"{release.kind}/{release.namespace}/{release.name}")
 
-    def check(self, resources: Iterable[Resource]) -> None:
-        """Raises ClusterformError('no-match') for a pattern that no release of Git matches."""
+    def check(self, resources: Iterable[Resource], records: Records) -> None:
+        """Raises ClusterformError('no-match') for a pattern that no release matches.
+
+        One that left Git counts as long as something of it is on record.
+        """
         found = {r.release for r in resources if r.release is not None}
+        found |= {r.release for r in records.values() if r.release is not None}
         names = {f"{r.kind}/{r.namespace}/{r.name}" for r in found}
         for pattern in self._patterns:
             if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
@@ -91,10 +91,11 @@ class Takeovers:
         self._keepers = keepers
         self._client = client
         self._agreed = agreed
+        self._released = {i: r.release for i, r in records.items() if r.release is not None}
         self._ours = {
-            release_key(id_.cluster, recorded.release)
-            for id_, recorded in records.items()
-            if recorded.release is not None and recorded.uid
+            release_key(id_.cluster, release)
+            for id_, release in self._released.items()
+            if records[id_].uid
         }
         self._holds: dict[str, Hold | None] = {}
         self._helm: dict[tuple[str, str], dict[str, str] | str] = {}
@@ -106,21 +107,33 @@ class Takeovers:
 
     def hold(self, resource: Resource, live: Observation) -> Hold | None:
         """Why an object that would be written is not, for its release; None: nothing against it."""
-        release = resource.release
-        if release is None or release.kind not in ("HelmRelease", "Kustomization"):
+        if resource.release is None:
             return None
-        key = release_key(resource.id.cluster, release)
+        where = str(resource.origin)
+        return self._hold(resource.id.cluster, resource.release, resource.unit, where, live)
+
+    def hold_removal(self, live: Present, unit: str) -> Hold | None:
+        """Why an object that left Git is not deleted, for the release that it was written by."""
+        release = self._released.get(live.id)
+        return self._hold(live.id.cluster, release, unit, "", live) if release else None
+
+    def _hold(
+        self, cluster: str, release: Release, unit: str, where: str, live: Observation
+    ) -> Hold | None:
+        if release.kind not in ("HelmRelease", "Kustomization"):
+            return None
+        key = release_key(cluster, release)
         if key not in self._holds:
-            self._holds[key] = self._decide(resource, release, key)
+            self._holds[key] = self._decide(cluster, release, key)
         found = self._holds[key]
         if found is None and key not in self._ours and release.kind == "HelmRelease":
             found = self._by_annotation(release, live)
         if found is not None:
-            counted = (found, resource.unit, str(resource.origin))
+            counted = (found, unit, where)
             self._counts[counted] = self._counts.get(counted, 0) + 1
         else:
-            for id_ in self._live_ids(resource.id.cluster, release):
-                self._units.setdefault(id_, set()).add(resource.unit)
+            for id_ in self._live_ids(cluster, release):
+                self._units.setdefault(id_, set()).add(unit)
         return found
 
     def steps(self) -> Iterator[Planned]:
@@ -134,7 +147,11 @@ class Takeovers:
 
     def held(self) -> Iterator[Finding]:
         """One finding for every release and unit that is held."""
-        for (hold, unit, where), count in sorted(self._counts.items(), key=lambda c: c[0][1:]):
+        counts = dict(self._counts)
+        for hold, unit, where in self._counts:
+            if where and (hold, unit, "") in counts:  # what left Git has no place there
+                counts[hold, unit, where] += counts.pop((hold, unit, ""))
+        for (hold, unit, where), count in sorted(counts.items(), key=lambda c: c[0][1:]):
             yield Finding(
                 kind="unreadable" if hold.unread else "refused",
                 summary=f"{hold.reason}; {count} change{'s' * (count > 1)} held back",
@@ -145,8 +162,8 @@ class Takeovers:
 
     # ------------------------------------------------------------------ one release
 
-    def _decide(self, resource: Resource, release: Release, key: str) -> Hold | None:
-        management = resource.id.cluster.partition("/")[0]
+    def _decide(self, cluster: str, release: Release, key: str) -> Hold | None:
+        management = cluster.partition("/")[0]
         runner = self._keepers.runner(management, release)
         if runner.unreadable:
             return Hold(
@@ -156,7 +173,7 @@ class Takeovers:
         if runner.live is not None:
             return self._taken(release, runner.live) if runner.running else None
         if release.kind == "HelmRelease" and key not in self._ours:
-            return self._helm_has(resource.id.cluster, release)
+            return self._helm_has(cluster, release)
         return None
 
     def _taken(self, release: Release, live: Present) -> Hold | None:

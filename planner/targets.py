@@ -55,6 +55,15 @@ def only(
     return kept, _subgraph(graph, nodes)
 
 
+def without_idle(changes: tuple[Change, ...], graph: Graph) -> tuple[tuple[Change, ...], Graph]:
+    """Without suspensions that nothing is left behind of: nobody would run the release then."""
+    before = {e.before for e in graph.edges if not isinstance(e.after, str)}
+    kept = tuple(c for c in changes if c.verb is not Verb.SUSPEND or c.action in before)
+    if len(kept) == len(changes):
+        return changes, graph
+    return kept, _subgraph(graph, {*(c.action for c in kept), *(g.name for g in graph.gates)})
+
+
 def _matching(
     known: dict[ResourceId, tuple[str, JsonObject]], selectors: tuple[Selector, ...]
 ) -> set[ResourceId]:

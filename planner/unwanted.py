@@ -6,7 +6,7 @@ Only what is ours by label and entry is ever deleted (docs/semantics.md 3, 8, 18
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from planner.changes import (
     ActionId,
@@ -15,6 +15,7 @@ from planner.changes import (
     Verb,
 )
 from planner.decide import Decision, Fate, Row, Seen, decide
+from planner.expansions import release_key
 from planner.named import spelling
 from planner.outcome import Context, Decider, Outcome
 from planner.planned import Planned
@@ -34,8 +35,10 @@ _KEEPING = (
 class Unwanted(Decider):
     """Decides what happens to one object that Git does not have."""
 
-    def __init__(self, context: Context, fates: Fates) -> None:
+    def __init__(self, context: Context, fates: Fates, paused: Collection[str] = ()) -> None:
+        """`paused`: keys of releases that Git suspends."""
         super().__init__(context, fates)
+        self._paused = paused
         self._left: Counter[tuple[str, str]] = Counter()
         """(unit, profile) → objects that are left to an add-on provider."""
 
@@ -81,12 +84,34 @@ class Unwanted(Decider):
                 )
             case Decision.DELETE | Decision.PRUNE:
                 assert isinstance(live, Present)
+                if self._held(live, unit, out):
+                    return
                 verb = Verb.PRUNE if row.then is Decision.PRUNE else Verb.DELETE
                 reason = "named on the command line" if id_ in self._context.named else row.reason
                 change = self._removal(id_, live, unit, verb, reason)
                 out.planned.append(Planned(change=change, after=None, live=live))
             case _:
                 pass
+
+    def _held(self, live: Present, unit: str, out: Outcome) -> bool:
+        """Its release is not ours to change now: then what leaves it stays as well."""
+        id_ = live.id
+        recorded = self._context.records.get(id_)
+        release = recorded.release if recorded is not None else None
+        hold = self._context.hold_of_removal(live, unit)
+        if hold is not None:
+            held = out.blocked if hold.unread else out.refused
+            held[id_] = hold.reason
+            if hold.unread:
+                out.unread.add(id_)
+        elif id_ in self._context.named or release is None:
+            return False
+        elif release_key(id_.cluster, release) in self._paused:
+            out.suspended[id_] = f"{release.text} is suspended"
+        else:
+            return False
+        self._phantom_removal(id_, unit, live, out)
+        return True
 
     def _say_left(self, out: Outcome) -> None:
         """What is left to add-on providers: once for each profile and cluster."""

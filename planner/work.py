@@ -142,7 +142,9 @@ class Declared(Maker):
             if hold is not None:
                 self._hold(resource, hold, out)
                 return
-        keeper = self._context.keeper_of(live) if isinstance(live, Present) else Keeper()
+        keeper = Keeper()
+        if isinstance(live, Present):
+            keeper = self._context.keeper_of(live, resource.release)
         if keeper.unreadable:
             why = f"whether somebody else applies it: {keeper.unreadable}"
             self._blocked(id_, resource.unit, why, out, unread=True)

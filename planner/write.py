@@ -29,7 +29,7 @@ from providers.builtin import Served
 from providers.kube.answers import ApiError
 from providers.kube.client import KubeClient
 from providers.registry import rules
-from providers.secrets import sensitive_paths
+from providers.secrets import told_by_kind, unhashed_paths
 from state.errors import ClusterformError
 from state.fields import MISSING, owners, set_at, value_at
 from state.fingerprint import (
@@ -360,7 +360,7 @@ class Writer:
         after: Fingerprint = {}
         if following is not None:
             next_body: JsonObject = msgspec.json.decode(following.body)
-            hidden = sensitive_paths(change.id.group, change.id.kind, answer.body)
+            hidden = _sensitive(following, answer)
             after = fingerprint(answer, watched_paths(next_body, answer, ()), hidden)
         return Written(
             uid=answer.uid,
@@ -376,8 +376,7 @@ def check_fingerprint(change: Change, before: MustBe, found: Present) -> None:
     if found.uid != before.uid:
         raise _stale(change, "it was deleted and made again under the same name")
     paths = [path_of(key) for key in before.fingerprint]
-    sensitive = set(sensitive_paths(change.id.group, change.id.kind, found.body))
-    sensitive |= {path for path, _ in change.secrets}
+    sensitive = _sensitive(change, found)
     now = fingerprint(found, paths, sensitive)
     moved = [p for p in paths if now[path_key(p)] != before.fingerprint[path_key(p)]]
     versioned = before.resource_version and before.resource_version != found.resource_version
@@ -387,11 +386,19 @@ def check_fingerprint(change: Change, before: MustBe, found: Present) -> None:
         raise _stale(change, "\n".join(_moved_line(change, p, found, sensitive) for p in moved[:5]))
 
 
+def _sensitive(change: Change, live: Present) -> set[FieldPath]:
+    """As the plan took them out of its fingerprint."""
+    hidden = {path for path, _ in change.secrets if not told_by_kind(change.id, path)}
+    if isinstance(change.precondition, MustBe):
+        hidden |= set(change.precondition.hidden)
+    return unhashed_paths(change.id, live.body, hidden)
+
+
 def _moved_line(change: Change, path: FieldPath, found: Present, sensitive: set[FieldPath]) -> str:
     text = path_text(path)
     others = ", ".join(m for m in owners(found, path) if m != MANAGER)
     by = f" (changed by {others})" if others else ""
-    if path in sensitive:
+    if any(path[: len(s)] == s or s[: len(path)] == path for s in sensitive):
         return f"{text} may have changed (sensitive){by}"
     now = value_at(found.body, path)
     shown = next((f.before for f in change.fields if f.path == path), msgspec.UNSET)

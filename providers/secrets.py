@@ -430,9 +430,21 @@ def hidden_paths(
     }
     for path in (*(path for path, _ in secrets), *once):
         if path not in found:
-            items = (n for n, element in enumerate(path) if element[0] == "i")
-            found.add(path[: next(items, len(path))])
+            found.add(_with_list(path))
     return found
+
+
+def unhashed_paths(
+    id_: ResourceId, body: JsonObject, hidden: Iterable[FieldPath]
+) -> set[FieldPath]:
+    """Where values of a live object must not enter a hash: by its kind, and `hidden` ones."""
+    found = set(sensitive_paths(id_.group, id_.kind, body))
+    return found | {_with_list(path) for path in hidden}
+
+
+def _with_list(path: FieldPath) -> FieldPath:
+    items = (n for n, element in enumerate(path) if element[0] == "i")
+    return path[: next(items, len(path))]
 
 
 def told_by_kind(id_: ResourceId, path: FieldPath) -> bool:

@@ -15,6 +15,7 @@ from planner.validate import all_findings
 from planner.workspace import Workspace
 from providers.kube.sandbox.faults import Fault
 from state.errors import ClusterformError
+from state.resource import canonical, digest
 from tests.support.lab import Lab
 
 FLEET = """\
@@ -117,6 +118,25 @@ def test_values_are_read_from_the_cluster_and_a_secret_stays_one(lab: Lab) -> No
     state = b"".join(p.read_bytes() for p in (lab.root / ".clusterform").glob("**/*") if p.is_file()
                      and "sandbox" not in p.name)  # fmt: skip
     assert b"hush-hush" not in state
+
+
+def test_a_value_that_leaves_git_is_in_no_hash_and_no_message(lab: Lab) -> None:
+    make(lab, "ConfigMap", "sizes", {"values.yaml": "size: 3\n"})
+    make(lab, "Secret", "tokens", {"values.yaml": "token: hush-hush-4711\n"})
+    lab.write("clusters/web.yaml", RELEASE)
+    lab.converge()
+    public = RELEASE.partition("    - secretKeyRef")[0] + "  values: {token: public}\n"
+    lab.write("clusters/web.yaml", public)
+    plan = lab.plan()
+    guess = digest(canonical("hush-hush-4711"), b"clusterform")[:16]
+    assert guess.encode() not in msgspec.json.encode(plan)
+    path = "/api/v1/namespaces/shop/configmaps/web"
+    lab.patch(path, {"data": {"token": "hush-hush-4712"}}, manager="kubectl-edit")
+    (done,) = lab.apply(plan).results
+    assert done.code == "stale"
+    assert "may have changed (sensitive) (changed by kubectl-edit)" in done.message
+    lab.converge()
+    assert live(lab)["token"] == "public"
 
 
 def test_a_value_that_changes_live_is_a_change(lab: Lab) -> None:

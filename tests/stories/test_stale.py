@@ -23,6 +23,7 @@ from tests.support.manifests import NAMESPACE, cluster
 
 FILE = "clusters/c1.yaml"
 MAPS = "/api/v1/namespaces/team-a/configmaps"
+_PLANE = "/apis/controlplane.cluster.x-k8s.io/v1beta2/namespaces/team-a/kubeadmcontrolplanes/c1"
 POOL = capi("machinedeployments", "team-a", "c1-md0")
 
 
@@ -216,6 +217,22 @@ def test_what_controllers_do_all_day_disturbs_no_plan(
     touch(lab)
     finished = lab.apply(plan, wait=False)
     assert outcomes(finished) == {"c1-md0": "done"}
+
+
+def test_a_list_around_a_secret_is_not_shown_when_it_moved(lab: Lab) -> None:
+    token = "hush-hush-4711"
+    lab.write("clusters/c2.yaml", cluster("c1"))
+    plane = "kind: KubeadmControlPlane\nmetadata: {name: c1, namespace: team-a}\nspec:\n"
+    files = f"  kubeadmConfigSpec: {{files: [{{path: /t, content: {token}}}]}}\n"
+    lab.edit("clusters/c2.yaml", (plane, plane + files))
+    lab.converge()
+    lab.edit("clusters/c2.yaml", ("path: /t,", "path: /u,"))
+    plan = lab.plan()
+    moved = {"spec": {"kubeadmConfigSpec": {"files": [{"path": "/v", "content": token}]}}}
+    lab.patch(_PLANE, moved, manager="kubectl-edit")
+    done = lab.apply(plan)
+    assert [r.code for r in done.results if "KubeadmControlPlane" in r.action] == ["stale"]
+    assert token.encode() not in msgspec.json.encode(done)
 
 
 # ---------------------------------------------------------------- plan files

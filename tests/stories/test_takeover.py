@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from planner.changes import Plan, Verb
+from planner.select import parse
 from planner.views.text import plan_text
 from providers.kube.api import APPLY_PATCH, JSON
 from state.errors import ClusterformError
@@ -231,3 +232,73 @@ def test_another_release_of_helm_is_none_of_ours(lab: Lab) -> None:
 def test_a_name_without_a_release_is_an_error(lab: Lab) -> None:
     with pytest.raises(ClusterformError, match="--adopt HelmRelease/shop/wep: there is no such"):
         lab.plan(adopt=("HelmRelease/shop/wep",))
+
+
+def resumed(lab: Lab) -> None:
+    """Taken over before, and handed back to Flux."""
+    flux_runs_it(lab, suspend=True)
+    lab.converge()
+    lab.patch(_RELEASES, {"spec": {"suspend": False}}, manager="kubectl-edit")
+
+
+def test_what_leaves_a_release_that_flux_runs_is_not_deleted(lab: Lab) -> None:
+    resumed(lab)
+    lab.edit("charts/web/templates/all.yaml", ("-more", "-other"))
+    plan = lab.plan()
+    assert plan.changes == ()
+    assert [s.rpartition("; ")[2] for s, _ in refused(plan)] == ["2 changes held back"]
+    plan = lab.plan(adopt=("HelmRelease/shop/web",))
+    assert [(c.id.name, c.verb) for c in plan.changes] == [
+        ("web-more", Verb.DELETE),
+        ("web-other", Verb.CREATE),
+        ("web", Verb.SUSPEND),
+    ]
+    lab.converge(adopt=("HelmRelease/shop/web",))
+    first = [e for e in plan.graph.edges if e.reason == "its release is suspended first"]
+    assert len(first) == 2
+
+
+def test_a_release_that_left_git_is_not_deleted_under_flux(lab: Lab) -> None:
+    resumed(lab)
+    lab.write("clusters/namespace.yaml", RELEASE.partition("---\n")[0])
+    assert lab.plan().changes == ()
+    plan = lab.plan(adopt=("HelmRelease/shop/web",))
+    assert [c.verb for c in plan.changes] == [Verb.DELETE, Verb.DELETE, Verb.SUSPEND]
+
+
+def test_what_leaves_a_release_that_git_suspends_stays(lab: Lab) -> None:
+    lab.converge()
+    lab.edit("charts/web/templates/all.yaml", ("-more", "-other"))
+    lab.edit("clusters/namespace.yaml", ("  values:", "  suspend: true\n  values:"))
+    plan = lab.plan()
+    assert plan.changes == ()
+    assert [f.summary for f in plan.findings if f.kind == "suspended"] == [
+        "HelmRelease shop/web is suspended: no effect until resumed, 2 changes held back"
+    ]
+
+
+def test_a_release_is_not_suspended_for_nothing(lab: Lab) -> None:
+    flux_runs_it(lab)
+    plan = lab.plan(adopt=("HelmRelease/shop/web",), excludes=(parse("kind=ConfigMap"),))
+    assert plan.changes == ()
+
+
+def test_an_object_that_another_release_made_is_not_taken_with_it(lab: Lab) -> None:
+    """Its owner would run on: nothing of that release changes, so nothing suspends it."""
+    resumed(lab)
+    labels = {"helm.toolkit.fluxcd.io/name": "web", "helm.toolkit.fluxcd.io/namespace": "shop"}
+    made = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "plain", "namespace": "shop", "labels": labels},
+        "data": {"a": "1"},
+    }
+    send(lab, "PATCH", "/api/v1/namespaces/shop/configmaps/plain", made, "helm-controller")
+    plain = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain, namespace: shop}\n"
+    lab.write("clusters/plain.yaml", plain + "data: {a: '2'}\n")
+    plan = lab.plan(adopt=("HelmRelease/shop/web",))
+    assert plan.changes == ()
+    assert [summary for summary, _ in refused(plan)] == [
+        "ConfigMap shop/plain: is applied by Flux HelmRelease shop/web: suspend it, or leave the"
+        " object out of Git"
+    ]
