@@ -82,15 +82,19 @@ class Keepers:
 
     def runner(self, management: str, release: Release) -> Runner:
         """The live object that stands for a release of Git; one that runs comes first."""
-        suspended = Runner()
-        for kind in _RUNNING.get(release.kind, ()):
-            id_ = ResourceId(management, kind.group, kind.kind, release.namespace, release.name)
-            found = self._runner(id_)
-            if found.unreadable or found.running:
-                return found
-            if found.live is not None:
-                suspended = found
-        return suspended
+        found = self.runners(management, release)
+        for wanted in (lambda r: r.unreadable or r.running, lambda r: r.live is not None):
+            for runner in found:
+                if wanted(runner):
+                    return runner
+        return Runner()
+
+    def runners(self, management: str, release: Release) -> list[Runner]:
+        """One for each kind: Flux and the Helm Operator may both have one of that name."""
+        return [
+            self._runner(ResourceId(management, k.group, k.kind, release.namespace, release.name))
+            for k in _RUNNING.get(release.kind, ())
+        ]
 
     def _runner(self, id_: ResourceId) -> Runner:
         key = (id_.cluster, id_.group_kind)

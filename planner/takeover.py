@@ -170,8 +170,16 @@ class Takeovers:
                 f"whether somebody runs {release.text} is not known: {runner.unreadable}",
                 unread=True,
             )
+        running = [
+            found.live
+            for found in self._keepers.runners(management, release)
+            if found.live is not None and found.running
+        ]
+        if running:
+            holds = [self._taken(release, live) for live in running]
+            return next((hold for hold in holds if hold is not None), None)
         if runner.live is not None:
-            return self._taken(release, runner.live) if runner.running else None
+            return None
         if release.kind == "HelmRelease" and key not in self._ours:
             return self._helm_has(cluster, release)
         return None
@@ -301,9 +309,9 @@ class Takeovers:
 
     def _live_ids(self, cluster: str, release: Release) -> Iterator[ResourceId]:
         management = cluster.partition("/")[0]
-        runner = self._keepers.runner(management, release)
-        if runner.live is not None:
-            yield runner.live.id
+        for runner in self._keepers.runners(management, release):
+            if runner.live is not None:
+                yield runner.live.id
 
 
 def _suspended(live: Present) -> JsonObject:

@@ -17,6 +17,8 @@ from providers.kube.sandbox.faults import Fault
 from state.errors import ClusterformError
 from state.resource import canonical, digest
 from tests.support.lab import Lab
+from tests.support.manifests import NAMESPACE as TEAM
+from tests.support.manifests import cluster
 
 FLEET = """\
 apiVersion: clusterform.dev/v1
@@ -267,3 +269,23 @@ def test_a_secret_value_in_a_list_hides_the_list(lab: Lab) -> None:
     (change,) = plan.changes
     assert [f.sensitive for f in change.fields] == [True]
     assert b"hush-hush" not in msgspec.json.encode(plan)
+
+
+def test_steps_of_one_upgrade_agree_on_a_secret_in_an_ordinary_field(tmp_path: Path) -> None:
+    """The second step was stale for ever, and the journal held a hash of the value."""
+    lab = Lab(tmp_path, fleet=FLEET)
+    lab.write("clusters/namespace.yaml", TEAM + NAMESPACE.join(("---\n", "")))
+    lab.converge()
+    make(lab, "ConfigMap", "sizes", {"values.yaml": "size: 3\n"})
+    make(lab, "Secret", "tokens", {"values.yaml": "token: hush-hush-4711\n"})
+    lab.write("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n")
+    lab.write("clusters/web.yaml", RELEASE)
+    plane = "kind: KubeadmControlPlane\nmetadata: {"
+    noted = plane + "annotations: {acme.io/token: {{ .Values.token | quote }}}, "
+    for version in ("v1.34.2", "v1.36.1"):
+        chart = cluster(version=version).replace(plane, noted)
+        lab.write("charts/web/templates/all.yaml", chart)
+        finished = lab.converge()
+    assert [r.action for r in finished.results if r.action.endswith("#1")] == [
+        "KubeadmControlPlane team-a/c1#1"
+    ]

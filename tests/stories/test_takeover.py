@@ -302,3 +302,25 @@ def test_an_object_that_another_release_made_is_not_taken_with_it(lab: Lab) -> N
         "ConfigMap shop/plain: is applied by Flux HelmRelease shop/web: suspend it, or leave the"
         " object out of Git"
     ]
+
+
+def test_a_release_of_flux_and_of_the_helm_operator_is_taken_from_both(lab: Lab) -> None:
+    """Both under one name: a migration that is not over."""
+    operator = CRD.replace("helm.toolkit.fluxcd.io", "helm.fluxcd.io").replace("v2", "v1")
+    lab.write("crds/operator.yaml", operator)
+    lab.write("clusters/namespace.yaml", RELEASE.partition("---\n")[0])
+    lab.converge()
+    lab.write("clusters/namespace.yaml", RELEASE)
+    flux_runs_it(lab)
+    body = {
+        "apiVersion": "helm.fluxcd.io/v1",
+        "kind": "HelmRelease",
+        "metadata": {"name": "web", "namespace": "shop"},
+    }
+    path = "/apis/helm.fluxcd.io/v1/namespaces/shop/helmreleases/web"
+    send(lab, "PATCH", path, body, "kubectl")
+    plan = lab.plan(adopt=("HelmRelease/shop/web",))
+    assert Verb.SUSPEND in [c.verb for c in plan.changes]
+    assert [f.summary for f in plan.findings] == [
+        "HelmRelease shop/web is taken over from the Helm Operator, which cannot suspend it"
+    ]
