@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from planner.changes import ActionId, Change, Plan, Verb
+import msgspec
+
+from planner.changes import ActionId, Change, MustBe, Plan, Verb
 from planner.events import RunFinished
 from planner.outcome import body_digest
 from planner.workspace import Workspace
@@ -17,9 +19,11 @@ from providers.capi import CLUSTER
 from providers.registry import rules
 from providers.secrets import told_by_kind
 from state.errors import ClusterformError
+from state.fields import MISSING, value_at
 from state.lock import FleetLock
 from state.recorded import Recorded, Records
 from state.records import Head, RunSummary
+from state.resource import FieldPath
 from state.store import Moved
 
 CLAIMS = 5
@@ -99,7 +103,7 @@ class RunRecords:
             logical=change.logical,
             digest=body_digest(change),
             leaves=written.leaves,
-            hidden=tuple(p for p, _ in change.secrets if not told_by_kind(change.id, p)),
+            hidden=_hidden(change),
             depends_on=change.depends_on,
             origin=str(change.origin) if change.origin else "",
             release=change.release,
@@ -132,6 +136,20 @@ class RunRecords:
 
 _MAYBE_WRITTEN = frozenset(("api-ambiguous", "api-unavailable", "lock-lost", "bug"))
 """Failures that do not prove that nothing was written: the record stays, and a plan looks."""
+
+
+def _hidden(change: Change) -> tuple[FieldPath, ...]:
+    """Where the object holds secret values now: what is sent, and what held one and is not sent.
+
+    That may be there still, left to others or as it was (`ignore`).
+    """
+    sent = tuple(p for p, _ in change.secrets if not told_by_kind(change.id, p))
+    before = change.precondition.hidden if isinstance(change.precondition, MustBe) else ()
+    if not set(before) - set(sent):
+        return sent
+    body = msgspec.json.decode(change.body)
+    left = (p for p in before if p not in sent and value_at(body, p) is MISSING)
+    return (*sent, *left)
 
 
 def _went_with(recorded: Recorded, gone: set[str]) -> bool:

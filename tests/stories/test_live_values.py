@@ -141,6 +141,21 @@ def test_a_value_that_leaves_git_is_in_no_hash_and_no_message(lab: Lab) -> None:
     assert live(lab)["token"] == "public"
 
 
+def test_a_value_that_was_ignored_for_a_while_stays_hidden(lab: Lab) -> None:
+    make(lab, "ConfigMap", "sizes", {"values.yaml": "size: 3\n"})
+    make(lab, "Secret", "tokens", {"values.yaml": "token: hush-hush-4711\n"})
+    lab.write("clusters/web.yaml", RELEASE)
+    lab.converge()
+    ignored = "  ignore: [{kind: ConfigMap, paths: [/data/token]}]\n"
+    lab.write("clusterform.yaml", FLEET + ignored)
+    lab.edit("charts/web/templates/all.yaml", ("{size:", "{more: a, size:"))
+    lab.converge()
+    lab.write("clusterform.yaml", FLEET)
+    public = RELEASE.partition("    - secretKeyRef")[0] + "  values: {token: public}\n"
+    lab.write("clusters/web.yaml", public)
+    assert b"hush-hush" not in msgspec.json.encode(lab.plan())
+
+
 def test_a_value_that_changes_live_is_a_change(lab: Lab) -> None:
     make(lab, "ConfigMap", "sizes", {"values.yaml": "size: 3\n"})
     make(lab, "Secret", "tokens", {"values.yaml": "token: hush-hush-4711\n"})
