@@ -45,10 +45,10 @@ from state.resource import FieldPath, JsonObject, SecretRef, path_text
 from state.writer import MANAGER
 
 ATTEMPTS = 4
+"""Re-reads of an object whose resourceVersion moved under a write: status is busy."""
 ATTEMPTS_WHILE_BUSY = 12
 """Of an update: controllers that write status all the time move the resourceVersion (a rollout of a
 topology does so several times a second), and what the plan was made from still holds."""
-"""Re-reads of an object whose resourceVersion moved under a write: status is busy."""
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
